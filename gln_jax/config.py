@@ -1,0 +1,168 @@
+"""Every setting once, with its unit; validation; to and from JSON."""
+
+import json
+
+from ml_collections import ConfigDict
+
+from gln_jax import errors, images
+
+NETWORKS = ('gln8', 'gln6', 'gln4', 'gln3', 'gn_only', 'ln_only')
+DATA_NAMES = ('drawn', 'folder', 'lfw', 'celeb_a')
+OPTIMIZERS = ('adam', 'sgd')
+
+MAY_CHANGE_ON_RESUME = ('log', 'checkpoint', 'data.workers', 'data.directory')
+"""Settings that do not change what is computed: a run may be continued with others."""
+
+
+def default():
+    """The settings of `configs/x8.py`, which the other configs change; all fields are locked against misspelling."""
+    config = ConfigDict()
+    config.name = 'x8'  # the default workdir is runs/<name>
+    config.seed = 0
+    config.scale = 8  # HR pixels per LR pixel: 8 (from 16x16) or 4 (from 32x32)
+    config.network = 'gln8'  # one of NETWORKS
+    config.degradation = 'gaussian'  # how LR images are made from HR images: one of images.DEGRADATIONS
+
+    config.data = ConfigDict()
+    config.data.name = 'drawn'  # one of DATA_NAMES
+    config.data.path = ''  # 'folder': the folder of aligned 128x128 faces
+    config.data.directory = ''  # where prepared data sets are kept; '' is TFDS's own, ~/tensorflow_datasets
+    config.data.source_weights = ''  # how often a face is drawn, by source: 'uspol:4,ffhq256:4'; the others weigh 1
+    config.data.workers = 0  # processes that read and augment; 0 is threads of this process
+
+    config.augmentation = ConfigDict()  # each face anew at every visit; ranges are uniform
+    config.augmentation.flip = True  # mirror every second face
+    config.augmentation.scale = 0.08  # enlarge or shrink by up to this share
+    config.augmentation.shift = 3.0  # move by up to this many HR pixels along x and along y
+    config.augmentation.roll = 5.0  # turn by up to this many degrees
+    config.augmentation.gamma = 0.1  # raise to a power of up to 1 +- this
+    config.augmentation.contrast = 0.1  # stretch about the face's mean by up to 1 +- this
+
+    config.optimizer = ConfigDict()
+    config.optimizer.name = 'adam'  # one of OPTIMIZERS, for both networks
+    config.optimizer.learning_rate = 1e-3  # of stage 1, at its peak
+    config.optimizer.warmup_steps = 500  # stage 1: the rate rises linearly over these
+    config.optimizer.final_learning_rate_share = 0.01  # stage 1: the rate falls to this share of its peak, as a cosine
+    config.optimizer.momentum = 0.9  # 'sgd': momentum; 'adam': beta 1
+    config.optimizer.clip_norm = 1e6  # the gradient's norm is cut to this, in the paper's unit; 0 is never
+    config.optimizer.average_decay = 0.999  # of the generator's moving average, which evaluation uses; 0 is none
+
+    config.reconstruction = ConfigDict()  # stage 1
+    config.reconstruction.steps = 60_000
+    config.reconstruction.batch_size = 32  # faces a step, over all devices
+
+    config.adversarial = ConfigDict()  # stage 2
+    config.adversarial.turns = 200  # 0 is no stage 2
+    config.adversarial.discriminator_steps = 10  # in each turn, with the generator fixed
+    config.adversarial.generator_steps = 50  # in each turn, with the discriminator fixed
+    config.adversarial.batch_size = 32
+    config.adversarial.weight = 'auto'  # lambda in the paper's unit, '8e3' say; 'auto': the term starts at L_MS / 10
+    config.adversarial.generator_learning_rate = 1e-4
+    config.adversarial.discriminator_learning_rate = 1e-4
+
+    config.validation = ConfigDict()
+    config.validation.split = 'val'  # what the progress line's PSNR is measured on; the data's own name for it
+    config.validation.faces = 64  # the first so many of that split
+    config.validation.test_split = 'test'  # what is scored when training has ended
+
+    config.checkpoint = ConfigDict()
+    config.checkpoint.every_steps = 1000
+    config.checkpoint.keep = 2  # the last so many; the end of stage 1 is kept besides
+
+    config.log = ConfigDict()
+    config.log.every_seconds = 5.0  # terminal, metrics.jsonl and TensorBoard scalars
+    config.log.pictures_every_steps = 1000  # TensorBoard sample grids and validation PSNR
+    return config.lock()
+
+
+def check(config):
+    """Raises InputError naming the first field whose value cannot be used."""
+    _check_one_of(config, 'scale', (4, 8))
+    _check_one_of(config, 'network', NETWORKS)
+    _check_one_of(config, 'degradation', images.DEGRADATIONS)
+    _check_one_of(config, 'data.name', DATA_NAMES)
+    _check_one_of(config, 'optimizer.name', OPTIMIZERS)
+    if config.data.name == 'folder' and not config.data.path:
+        raise errors.InputError('config.data.path: name the folder of faces, --config.data.path=DIR')
+    for field in ('reconstruction.steps', 'reconstruction.batch_size', 'adversarial.batch_size', 'validation.faces',
+                  'adversarial.discriminator_steps', 'adversarial.generator_steps', 'optimizer.learning_rate',
+                  'checkpoint.every_steps', 'checkpoint.keep', 'log.pictures_every_steps'):
+        if not field_of(config, field) > 0:
+            raise errors.InputError(f'config.{field}: must be above 0, is {field_of(config, field)}')
+    for field in ('adversarial.turns', 'data.workers', 'optimizer.warmup_steps', 'optimizer.clip_norm'):
+        if field_of(config, field) < 0:
+            raise errors.InputError(f'config.{field}: must not be negative, is {field_of(config, field)}')
+    for field in ('optimizer.average_decay', 'optimizer.momentum', 'augmentation.scale', 'augmentation.gamma',
+                  'augmentation.contrast'):
+        if not 0 <= field_of(config, field) < 1:
+            raise errors.InputError(f'config.{field}: must be at least 0 and below 1, is {field_of(config, field)}')
+    adversarial_weight(config)
+    source_weights(config)
+
+
+def adversarial_weight(config):
+    """lambda of the generator's loss, a float in the paper's unit, or None where it is to be found ('auto')."""
+    text = str(config.adversarial.weight)
+    try:
+        weight = None if text == 'auto' else float(text)
+    except ValueError:
+        weight = -1.0
+    if weight is not None and not 0 <= weight < float('inf'):
+        raise errors.InputError(f"config.adversarial.weight: must be 'auto' or a number of at least 0, is {text!r}")
+    return weight
+
+
+def source_weights(config):
+    """{source: weight} of `config.data.source_weights`; sources that it does not name weigh 1."""
+    weights = {}
+    for part in filter(None, config.data.source_weights.split(',')):
+        source, _, number = part.partition(':')
+        try:
+            weights[source.strip()] = float(number)
+        except ValueError:
+            weights[source.strip()] = -1.0
+        if not 0 <= weights[source.strip()] < float('inf'):
+            raise errors.InputError(
+                f"config.data.source_weights: {part!r} is not 'source:weight' with a weight of at least 0")
+    return weights
+
+
+def to_json(config):
+    return json.dumps(config.to_dict(), indent=2, sort_keys=True)
+
+
+def from_json(text):
+    """The ConfigDict of `to_json`'s text. Fields that it lacks get their defaults.
+
+    Raises:
+        KeyError, ValueError, TypeError: the text is not such JSON, or has a field that this version does not know.
+    """
+    config = default()
+    config.update(json.loads(text))
+    return config
+
+
+def differences(old, new):
+    """Lines 'field: old value, new value' for each field in which two configs differ and may not, sorted."""
+    old, new = _flat(old), _flat(new)
+    return [f'{field}: {old.get(field)!r} there, {new.get(field)!r} now' for field in sorted(old.keys() | new.keys())
+            if old.get(field) != new.get(field) and not field.startswith(MAY_CHANGE_ON_RESUME)]
+
+
+def field_of(config, dotted_name):
+    for name in dotted_name.split('.'):
+        config = config[name]
+    return config
+
+
+def _check_one_of(config, field, known):
+    if field_of(config, field) not in known:
+        raise errors.InputError(
+            f'config.{field}: {field_of(config, field)!r} is not known; choose one of {", ".join(map(str, known))}')
+
+
+def _flat(config, prefix=''):
+    flat = {}
+    for name, value in config.items():
+        flat.update(_flat(value, f'{prefix}{name}.') if isinstance(value, ConfigDict) else {f'{prefix}{name}': value})
+    return flat

@@ -1,0 +1,89 @@
+"""Pure array functions on images: luminance and chroma, degradation, interpolation.
+
+Images are float32 in [0, 1] with shape [..., height, width, channels] unless a docstring says otherwise. Pixel (0, 0) is
+centred at (0, 0); an LR pixel i at scale s is centred at HR position s * i + (s - 1) / 2, as in Pillow and MATLAB.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+FACE_SIZE = 128
+"""Height and width of an HR face, in pixels."""
+
+TEMPLATE_EYES = ((45.5, 50.0), (82.5, 50.0))
+"""Eye centres (x, y) of an aligned HR face, in pixels: the left one in the image first."""
+
+LUMINANCE_WEIGHTS = (0.299, 0.587, 0.114)
+"""Shares of R, G and B in Y (ITU-R BT.601), as in the paper's YUV (section 4)."""
+
+BLUR_SIGMA = {4: 1.2, 8: 2.4}
+"""Standard deviation of the paper's Gaussian blur, in HR pixels, for each scale."""
+
+DEGRADATIONS = ('gaussian', 'bicubic')
+
+
+def luminance(rgb):
+    """Y in [0, 1], shape [..., H, W, 1], of RGB in [0, 1], shape [..., H, W, 3]."""
+    return jnp.dot(rgb, jnp.array(LUMINANCE_WEIGHTS), precision='highest')[..., None]
+
+
+def rgb_to_yuv(rgb):
+    """Y in [0, 1], U in [-0.436, 0.436] and V in [-0.615, 0.615] of RGB in [0, 1]; both [..., H, W, 3]."""
+    y = luminance(rgb)[..., 0]
+    return jnp.stack([y, 0.492 * (rgb[..., 2] - y), 0.877 * (rgb[..., 0] - y)], axis=-1)
+
+
+def yuv_to_rgb(yuv):
+    """The inverse of `rgb_to_yuv`, clipped to [0, 1]. Where U and V are 0, R, G and B are equal to the bit."""
+    red_weight, green_weight, blue_weight = LUMINANCE_WEIGHTS
+    y, blue_difference, red_difference = yuv[..., 0], yuv[..., 1] / 0.492, yuv[..., 2] / 0.877
+    green_difference = -(red_weight * red_difference + blue_weight * blue_difference) / green_weight
+    return jnp.clip(jnp.stack([y + red_difference, y + green_difference, y + blue_difference], axis=-1), 0, 1)
+
+
+def degrade(hr, scale, degradation='gaussian'):
+    """LR images [..., H/scale, W/scale, C] from HR images [..., H, W, C].
+
+    'gaussian' is the paper's: a Gaussian blur of `BLUR_SIGMA[scale]` HR pixels, then subsampling at the centres of the LR
+    pixels (section 4). 'bicubic' is antialiased bicubic, as MATLAB's imresize and Pillow's BICUBIC make it. At the
+    borders both use only the pixels that exist, with their weights scaled up to sum to one.
+    """
+    return _resample(hr, *(_reduction_matrix(size, scale, degradation) for size in hr.shape[-3:-1]))
+
+
+def upsample(lr, scale, method):
+    """HR images [..., H*scale, W*scale, C] by interpolation: `method` is 'nearest', 'bilinear' or 'bicubic' (Keys, a = -0.5).
+
+    Bicubic may leave [0, 1] by a little at sharp edges; nothing is clipped here.
+    """
+    if method == 'nearest':
+        return jnp.repeat(jnp.repeat(lr, scale, axis=-3), scale, axis=-2)
+    return _resample(lr, *(_enlargement_matrix(size, scale, method) for size in lr.shape[-3:-1]))
+
+
+def _resample(images, rows, columns):
+    return jnp.einsum('yh,...hwc,xw->...yxc', rows, images, columns, precision='highest')
+
+
+@functools.cache
+def _reduction_matrix(size, scale, degradation):
+    if degradation == 'bicubic':
+        return _resize_matrix(size, size // scale, 'cubic')
+    if degradation != 'gaussian':
+        raise ValueError(f'degradation {degradation!r}: known are {", ".join(DEGRADATIONS)}')
+    centres = np.arange(size // scale)[:, None] * scale + (scale - 1) / 2
+    weights = np.exp(-0.5 * ((np.arange(size) - centres) / BLUR_SIGMA[scale]) ** 2)
+    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+@functools.cache
+def _enlargement_matrix(size, scale, method):
+    return _resize_matrix(size, size * scale, {'bilinear': 'linear', 'bicubic': 'cubic'}[method])
+
+
+def _resize_matrix(size, new_size, kernel):
+    with jax.ensure_compile_time_eval():
+        return np.asarray(jax.image.resize(jnp.eye(size), (new_size, size), kernel, antialias=True))
