@@ -10,8 +10,8 @@ NETWORKS = ('gln8', 'gln6', 'gln4', 'gln3', 'gn_only', 'ln_only')
 DATA_NAMES = ('drawn', 'folder', 'lfw', 'celeb_a')
 OPTIMIZERS = ('adam', 'sgd')
 
-MAY_CHANGE_ON_RESUME = ('log', 'checkpoint', 'data.workers', 'data.directory')
-"""Settings that do not change what is computed: a run may be continued with others."""
+MAY_CHANGE_ON_RESUME = ('log', 'checkpoint', 'data.workers', 'data.directory', 'adversarial.turns')
+"""Settings that do not change what a step computes: a run may be continued with others."""
 
 
 def default():
@@ -44,7 +44,7 @@ def default():
     config.optimizer.warmup_steps = 500  # stage 1: the rate rises linearly over these
     config.optimizer.final_learning_rate_share = 0.01  # stage 1: the rate falls to this share of its peak, as a cosine
     config.optimizer.momentum = 0.9  # 'sgd': momentum; 'adam': beta 1
-    config.optimizer.clip_norm = 1e6  # the gradient's norm is cut to this, in the paper's unit; 0 is never
+    config.optimizer.clip_norm = 1e8  # the gradient's norm is cut to this, in the paper's unit; 0 is never
     config.optimizer.average_decay = 0.999  # of the generator's moving average, which evaluation uses; 0 is none
 
     config.reconstruction = ConfigDict()  # stage 1
@@ -62,7 +62,7 @@ def default():
 
     config.validation = ConfigDict()
     config.validation.split = 'val'  # what the progress line's PSNR is measured on; the data's own name for it
-    config.validation.faces = 64  # the first so many of that split
+    config.validation.faces = 64  # so many of that split, evenly spread
     config.validation.test_split = 'test'  # what is scored when training has ended
 
     config.checkpoint = ConfigDict()
@@ -73,6 +73,33 @@ def default():
     config.log.every_seconds = 5.0  # terminal, metrics.jsonl and TensorBoard scalars
     config.log.pictures_every_steps = 1000  # TensorBoard sample grids and validation PSNR
     return config.lock()
+
+
+def with_variant(config, variant):
+    """`config` as the word after a config file's colon changes it: another network, 'paper', or both ('gln4,paper').
+
+    'paper' is the paper's recipe (section 4): plain SGD with momentum, batch 5, 10,000 turns, no augmentation, no average.
+    Raises InputError for an unknown variant.
+    """
+    known = [network for network in NETWORKS if network != config.network] + ['paper']
+    for word in filter(None, variant.split(',')):
+        if word not in known:
+            raise errors.InputError(f'variant {word!r} is not known; choose of {", ".join(known)}')
+        config.name += f'_{word}'
+        if word == 'paper':
+            _follow_the_paper(config)
+        else:
+            config.network = word
+    return config
+
+
+def _follow_the_paper(config):
+    config.optimizer.update(name='sgd', learning_rate=1e-8, warmup_steps=0, final_learning_rate_share=1.0,
+                            momentum=0.9, average_decay=0.0)
+    config.optimizer.clip_norm = 1e5  # the paper names none; without one this rate diverges
+    config.augmentation.update(flip=False, scale=0.0, shift=0.0, roll=0.0, gamma=0.0, contrast=0.0)
+    config.reconstruction.batch_size = config.adversarial.batch_size = 5
+    config.adversarial.update(turns=10_000, generator_learning_rate=1e-8, discriminator_learning_rate=1e-2)
 
 
 def check(config):

@@ -1,0 +1,17 @@
+"""A small GLN at 8x on drawn faces, for a first look: python train.py --config=configs/quickstart.py"""
+
+from gln_jax import config as settings
+
+
+def get_config(variant=''):
+    config = settings.default()
+    config.name = 'quickstart'
+    config.network = 'gln3'
+    config.reconstruction.steps = 1000
+    config.reconstruction.batch_size = 16
+    config.optimizer.warmup_steps = 50
+    config.optimizer.average_decay = 0.98
+    config.adversarial.turns = 0
+    config.checkpoint.every_steps = 250
+    config.log.pictures_every_steps = 100
+    return settings.with_variant(config, variant)

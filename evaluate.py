@@ -1,0 +1,94 @@
+"""Scores a trained network on a set of faces: `python evaluate.py --help`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from gln_jax import checkpoints, errors, evaluation, metrics, networks, weights
+from gln_jax import config as settings
+from gln_jax.data import faces as face_data
+
+EXAMPLE = """\
+examples:
+  python evaluate.py --ckpt=runs/x8
+  python evaluate.py --ckpt=runs/x8 --data=my_faces --split=test --output=my_scores
+  python evaluate.py --ckpt=runs/x8 --split=test/lfw,test/london --protocol=y
+
+Prints PSNR and SSIM of the network and of nearest, bilinear and bicubic interpolation, each with its 95 % interval,
+and writes scores.json (means), scores.csv (a row per image and method) and faces.png (some faces side by side).
+"""
+
+
+def main(arguments=None):
+    options = _parser().parse_args(arguments)
+    with errors.reported():
+        loaded = weights.load_generator(options.ckpt)
+        config = _with_data(loaded.config, options.data)
+        upsampler = networks.upsampler(config, loaded.parameters)
+        splits = [split.strip() for split in options.split.split(',') if split.strip()]
+        if not splits:
+            raise errors.InputError("--split: name a split, 'test' say")
+        label = Path(config.data.path).resolve().name if config.data.name == 'folder' else config.data.name
+        sets = [(split, face_data.load(config, split)) for split in splits]  # all, before the first takes its minutes
+        for split, faces in sets:
+            output = _output(options, label, split, alone=len(splits) == 1)
+            evaluation.evaluate(upsampler, config, faces, options.protocol, output, f'{label} {split}',
+                                loaded.description, options.images)
+            print(f'written: {", ".join(str(output / name) for name in evaluation.FILES)}\n')
+
+
+def _parser():
+    parser = argparse.ArgumentParser(description='Score a trained network on a set of faces.', epilog=EXAMPLE,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--ckpt', required=True, metavar='PATH',
+                        help='a workdir of train.py (its newest checkpoint), one checkpoint, or a weights file')
+    parser.add_argument('--data', metavar='NAME|DIR',
+                        help=f'a folder of aligned 128x128 faces, or one of {", ".join(_named_data())}; '
+                             'default: what the checkpoint was trained on')
+    parser.add_argument('--split', default='test', metavar='SPLIT[,SPLIT...]',
+                        help='the part of the data to score; several are scored one by one (default: test)')
+    parser.add_argument('--protocol', default='paper', choices=metrics.PROTOCOLS,
+                        help='which pixels and channel are compared, see gln_jax/metrics.py (default: paper)')
+    parser.add_argument('--output', metavar='DIR',
+                        help='folder for the files, with a folder per split inside if there are several '
+                             '(default: scores/DATA-SPLIT-PROTOCOL in the workdir, or beside the weights file)')
+    parser.add_argument('--images', type=_count, metavar='N', help='score N faces, evenly spread (default: all)')
+    return parser
+
+
+def _named_data():
+    return [name for name in settings.DATA_NAMES if name != 'folder']
+
+
+def _with_data(config, data):
+    """A copy of a checkpoint's config that reads the data that `--data` names; None leaves it as it is."""
+    config = config.copy_and_resolve_references()
+    if data in _named_data():
+        config.data.name = data
+    elif data is not None:
+        if not Path(data).is_dir():
+            raise errors.InputError(f'--data: {data!r} is no folder; name one, or one of {", ".join(_named_data())}')
+        config.data.name, config.data.path = 'folder', data
+    return config
+
+
+def _output(options, label, split, alone):
+    split = split.replace('/', '-')
+    if options.output:
+        return Path(options.output) if alone else Path(options.output, split)
+    ckpt = Path(options.ckpt).resolve()
+    for workdir in (ckpt, *ckpt.parents[:2]):
+        if any((workdir / folder).is_dir() for folder in (checkpoints.LATEST, checkpoints.RECONSTRUCTION)):
+            inside = ckpt.relative_to(workdir).parts
+            return workdir / 'scores' / '-'.join([*inside, label, split, options.protocol])
+    return ckpt.parent / 'scores' / '-'.join([ckpt.stem, label, split, options.protocol])
+
+
+def _count(text):
+    if not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a number of faces')
+    return int(text)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,153 @@
+"""The only file that says orbax: whole training states on disk, with the config inside.
+
+A workdir holds `checkpoints/<step>`, the last few, and `reconstruction/<step>`, the end of stage 1. Orbax writes a
+checkpoint under another name and renames it when it is complete, so that a killed run leaves whole ones only.
+"""
+
+import contextlib
+import gc
+import logging
+import pathlib
+import sys
+import warnings
+
+import jax
+from orbax.checkpoint import v1 as ocp
+
+from gln_jax import config as settings
+from gln_jax import errors
+
+LATEST, RECONSTRUCTION = 'checkpoints', 'reconstruction'
+"""The two folders of a workdir: the last checkpoints, and the end of stage 1."""
+
+
+class Checkpoints:
+    """The checkpoints of one run, in one folder of its workdir. Use it as a context: leaving waits for the last write."""
+
+    def __init__(self, directory, config):
+        _quieten()
+        self._config = config
+        self._checkpointer = ocp.training.Checkpointer(
+            pathlib.Path(directory).absolute(),
+            save_decision_policy=ocp.training.save_decision_policies.FixedIntervalPolicy(1),
+            preservation_policy=ocp.training.preservation_policies.LatestN(config.checkpoint.keep),
+            cleanup_tmp_directories=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self._checkpointer.close()
+
+    def save(self, step, state):
+        """Begins to write `state` as `<step>`; a complete checkpoint of that step is left as it is."""
+        if step not in [checkpoint.step for checkpoint in self._checkpointer.checkpoints]:
+            self._checkpointer.save_checkpointables_async(
+                step, {'state': state, 'config': {'json': settings.to_json(self._config)}})
+
+    def wait(self):
+        """Returns when what `save` began is on the disk."""
+        self._checkpointer.wait()
+
+    def restore_latest(self, state):
+        """The newest readable state, shaped like `state`, or None; unreadable newer ones are named and deleted."""
+        for checkpoint in sorted(self._checkpointer.checkpoints, key=lambda each: each.step, reverse=True):
+            path = pathlib.Path(str(self._checkpointer.directory)) / str(checkpoint.step)
+            try:
+                return _load(path, {'state': _shapes(state)})['state']
+            except _Unreadable as error:
+                print(f'warning: {path}: unreadable ({error}); using the checkpoint before it', file=sys.stderr)
+                self._checkpointer.delete(checkpoint.step)
+        return None
+
+
+def find(path):
+    """The folder of one checkpoint: `path` itself, or the newest readable one of a workdir or of one of its two folders.
+
+    Raises:
+        InputError: there is none.
+    """
+    path = pathlib.Path(path).absolute()
+    if _is_checkpoint(path):
+        return path
+    for folder in (path / LATEST, path / RECONSTRUCTION, path):
+        for candidate in sorted(_steps_in(folder), key=lambda each: int(each.name), reverse=True):
+            try:
+                load_config(candidate)
+                return candidate
+            except errors.InputError as error:
+                print(f'warning: {error}; using the checkpoint before it', file=sys.stderr)
+    raise errors.InputError(f'{path}: no checkpoint here; name a workdir of train.py, a checkpoint or a weights file')
+
+
+def load_config(path):
+    """The ConfigDict inside the checkpoint folder `path`. Raises InputError where it cannot be read."""
+    _quieten()
+    try:
+        return settings.from_json(_load(path, {'config': None})['config']['json'])
+    except (_Unreadable, KeyError, ValueError, TypeError) as error:
+        raise errors.InputError(f'{path}: not a readable checkpoint ({error})') from error
+
+
+def load_state(path, state):
+    """The whole state in the checkpoint folder `path`, shaped like `state`. Raises InputError where it cannot be read."""
+    _quieten()
+    try:
+        return _load(path, {'state': _shapes(state)})['state']
+    except _Unreadable as error:
+        raise errors.InputError(f'{path}: not a readable checkpoint ({error})') from error
+
+
+class _Unreadable(Exception):
+    pass
+
+
+def _load(path, shapes):
+    try:
+        with _silent_about_details():
+            return ocp.load_checkpointables(path, shapes)
+    except Exception as error:  # Orbax and TensorStore raise many kinds for a damaged file.
+        raise _Unreadable(f'{type(error).__name__}, damaged or cut short') from error
+
+
+def _shapes(state):
+    """Where each array is to be placed is said here; else Orbax wants the devices that the checkpoint was made on."""
+    device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=device), state)
+
+
+def _is_checkpoint(path):
+    return (path / 'state').is_dir() and (path / 'config').is_dir()
+
+
+def _steps_in(folder):
+    return [each for each in folder.glob('[0-9]*') if each.name.isdigit() and _is_checkpoint(each)]
+
+
+def _quieten():
+    """Orbax logs each file at level INFO and says what is normal on one host as a warning."""
+    logging.getLogger('absl').setLevel(logging.ERROR)
+
+
+@contextlib.contextmanager
+def _silent_about_details():
+    """A failed load leaves unfinished background tasks, which would print their tracebacks long after our one line."""
+    loggers = [logging.getLogger(name) for name in ('absl', 'asyncio')]
+    levels, hook = [each.level for each in loggers], sys.unraisablehook
+    for each in loggers:
+        each.setLevel(logging.CRITICAL + 1)
+    sys.unraisablehook = lambda *_: None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            yield
+            gc.collect()
+    except Exception:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            gc.collect()
+        raise
+    finally:
+        sys.unraisablehook = hook
+        for each, level in zip(loggers, levels):
+            each.setLevel(level)

@@ -1,0 +1,51 @@
+"""Random variations of a face, so that a network does not see the same picture twice."""
+
+import cv2
+import numpy as np
+
+from gln_jax import images
+
+
+def augment(luminance, rng, settings):
+    """A face as `config.augmentation` varies it: mirrored, turned, scaled, moved, brighter or darker.
+
+    The same numbers are drawn whatever the settings are: to switch one kind of variation off leaves the others as
+    they were. Where only `flip` is on, every pixel is kept to the bit.
+
+    Args:
+        luminance: uint8 [128, 128, 1].
+        rng: np.random.Generator.
+        settings: a dict of what `config.augmentation` holds.
+
+    Returns:
+        uint8 [128, 128, 1].
+    """
+    is_mirrored = rng.random() < 0.5
+    shares = dict(zip(('scale', 'shift_x', 'shift_y', 'roll', 'gamma', 'contrast'), rng.uniform(-1, 1, 6)))
+    image = luminance[..., 0]
+    if settings['flip'] and is_mirrored:
+        image = cv2.flip(image, 1)
+    if settings['scale'] or settings['shift'] or settings['roll']:
+        image = _moved(image, scale=1 + settings['scale'] * shares['scale'], degrees=settings['roll'] * shares['roll'],
+                       shift=settings['shift'] * np.array([shares['shift_x'], shares['shift_y']]))
+    if settings['gamma'] or settings['contrast']:
+        image = _relit(image, gamma=1 + settings['gamma'] * shares['gamma'],
+                       contrast=1 + settings['contrast'] * shares['contrast'])
+    return image[..., None]
+
+
+def _moved(image, scale, degrees, shift):
+    """Turns and scales about the centre, then shifts by (x, y) pixels; what comes into view mirrors the border."""
+    centre = (images.FACE_SIZE - 1) / 2
+    matrix = cv2.getRotationMatrix2D((centre, centre), degrees, scale)
+    matrix[:, 2] += shift
+    return cv2.warpAffine(image, matrix, image.shape, flags=cv2.INTER_CUBIC,
+                          borderMode=cv2.BORDER_REFLECT_101)
+
+
+def _relit(image, gamma, contrast):
+    """Raises values in [0, 1] to the power of `gamma`, then stretches them about their mean by `contrast`."""
+    curve = (np.arange(256) / 255) ** gamma
+    mean = cv2.LUT(image, curve).mean()
+    curve = mean + contrast * (curve - mean)
+    return cv2.LUT(image, np.round(255 * np.clip(curve, 0, 1)).astype(np.uint8))

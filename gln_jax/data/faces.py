@@ -1,0 +1,107 @@
+"""Aligned faces by their number, from any of the data sets that a config can name."""
+
+from collections.abc import Sequence
+import functools
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import tensorflow_datasets as tfds
+
+from gln_jax import errors
+from gln_jax.data import drawn, folder, public
+
+
+class Face(NamedTuple):
+    image: np.ndarray  # uint8 RGB [128, 128, 3]
+    file: str  # names the picture within its data set
+    source: str  # the collection that it comes from, 'lfw' for example
+    identity: str  # the same for all pictures of one person; '' where it is not known
+
+
+class Faces(Sequence):
+    """A sequence of `Face`, each read from the disk when it is asked for. Can be pickled, and read by many threads."""
+
+    def __init__(self, places):
+        """`places`: for each face the pair (records, number in these); for records, see `_PreparedFaces`."""
+        self._places = places
+
+    def __len__(self):
+        return len(self._places)
+
+    def __getitem__(self, index):
+        records, number = self._places[index]
+        return Face(**records[number])
+
+    def luminance(self, index):
+        """uint8 [128, 128, 1]: Y of a face, as `images.luminance` gives it, rounded."""
+        return cv2.cvtColor(self[index].image, cv2.COLOR_RGB2GRAY)[..., None]
+
+    @property
+    def sources(self):
+        """An array of the source of each face, made without decoding the images."""
+        return np.array([records.sources[number] for records, number in self._places])
+
+
+def load(config, split):
+    """The faces of a split, of one source in it, or of several of these one after the other.
+
+    Where the data set has to be prepared or downloaded first, this does it, once; it can take minutes.
+
+    Args:
+        config: settings as of `config.default()`; those of `config.data` matter here.
+        split: 'test', or 'test/lfw' for the faces of one source, or a list like 'test/lfw,test/london'.
+
+    Returns:
+        `Faces`.
+
+    Raises:
+        InputError: the data set cannot be had, or lacks the split; the message lists what there is.
+    """
+    splits = _splits(config.data)
+    return Faces([place for part in split.split(',') for place in _places(splits, part.strip())])
+
+
+class _PreparedFaces:
+    """One split of 'drawn' or of a 'folder': dicts with the fields of `Face`."""
+
+    def __init__(self, builder, split):
+        self._records = builder.as_data_source(split)
+        self._records_undecoded = builder.as_data_source(split, decoders={'image': tfds.decode.SkipDecoding()})
+
+    def __len__(self):
+        return len(self._records)
+
+    def __getitem__(self, index):
+        record = self._records[index]
+        return {'image': record['image'], **{name: record[name].decode() for name in ('file', 'source', 'identity')}}
+
+    @functools.cached_property
+    def sources(self):
+        return [record['source'].decode() for record in self._records_undecoded]
+
+
+def _splits(data):
+    """{split: records} of the data set that `config.data` names."""
+    directory = data.directory or None
+    if data.name == 'lfw':
+        return public.lfw_splits(public.prepare('lfw', directory))
+    if data.name == 'celeb_a':
+        return public.celeb_a_splits(public.prepare('celeb_a', directory))
+    builder = drawn.prepare(directory) if data.name == 'drawn' else folder.prepare(data.path, directory)
+    return {split: _PreparedFaces(builder, split) for split in builder.info.splits}
+
+
+def _places(splits, wanted):
+    split, _, source = wanted.partition('/')
+    records = splits.get(split, ())
+    places = [(records, number) for number in range(len(records)) if not source or records.sources[number] == source]
+    if not places:
+        raise errors.InputError(f'there is no split {wanted!r} here; there are {", ".join(_names(splits))}')
+    return places
+
+
+def _names(splits):
+    for split, records in sorted(splits.items()):
+        yield split
+        yield from (f'{split}/{source}' for source in sorted(set(records.sources)))

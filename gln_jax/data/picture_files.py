@@ -1,0 +1,70 @@
+"""Reads and checks one picture file of an aligned face."""
+
+import io
+import pathlib
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from gln_jax import errors, images
+
+SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
+"""Endings of the files that count as pictures, in lower case."""
+
+_PNG_BITS_AND_COLOUR = slice(24, 26)
+_PNG_8_BIT_RGB = b'\x08\x02'
+_EXIF_ORIENTATION = 0x0112
+
+
+def encoded_face(path):
+    """The bytes of a JPEG or PNG file of 8-bit RGB, upright, 128x128.
+
+    A file that is that already is returned as it is. Grey, RGBA, 16-bit, palette and CMYK pictures, other formats, and
+    pictures that their EXIF data turn, are converted and come back as PNG; transparency is dropped.
+
+    Raises:
+        InputError: the file cannot be read as a picture, or its picture is not 128x128.
+    """
+    data = pathlib.Path(path).read_bytes()
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            if picture.size == (images.FACE_SIZE, images.FACE_SIZE):
+                picture.load()
+                return data if _is_plain(picture, data) else _png(_upright_rgb(picture))
+            width, height = picture.size
+    except Exception as error:  # Pillow raises whatever its parsers meet in a broken file
+        raise errors.InputError(f'{path}: cannot be read as a picture ({_reason(error, data)})') from error
+    raise errors.InputError(
+        f'{path}: is {width}x{height} pixels, and an aligned face is {images.FACE_SIZE}x{images.FACE_SIZE}; '
+        'align or resize it first')
+
+
+def _is_plain(picture, data):
+    if picture.mode != 'RGB' or 'transparency' in picture.info or _is_turned(picture):
+        return False
+    return picture.format == 'JPEG' or picture.format == 'PNG' and data[_PNG_BITS_AND_COLOUR] == _PNG_8_BIT_RGB
+
+
+def _is_turned(picture):
+    return picture.getexif().get(_EXIF_ORIENTATION, 1) != 1
+
+
+def _upright_rgb(picture):
+    picture = ImageOps.exif_transpose(picture)
+    if picture.mode.startswith('I;16'):  # Pillow would clip the values instead of scaling them
+        picture = Image.fromarray(np.round(np.asarray(picture) / 257).astype(np.uint8))
+    if picture.mode in ('I', 'F'):
+        raise ValueError('32 bits per pixel, without a known range')
+    return picture.convert('RGB')
+
+
+def _png(picture):
+    file = io.BytesIO()
+    picture.save(file, 'PNG')
+    return file.getvalue()
+
+
+def _reason(error, data):
+    if not data:
+        return 'the file is empty'
+    return 'not a picture' if 'cannot identify image file' in str(error) else str(error)

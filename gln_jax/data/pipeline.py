@@ -1,0 +1,72 @@
+"""The endless stream of training batches, in which every batch is a function of the config and its number alone."""
+
+import functools
+
+from absl import flags
+import grain
+import numpy as np
+
+from gln_jax import config as settings
+from gln_jax import errors
+from gln_jax.data import augmentation, faces as data
+
+THREADS = 4  # that read and augment, in each process
+BATCHES_AHEAD = 8  # ready before they are asked for, in each process
+
+
+def training_batches(config, batch_size, first_step=0, host=0, hosts=1):
+    """Batches of randomly varied faces of the split 'train', without an end.
+
+    Every face comes once an epoch, or as often as `config.data.source_weights` says, in a new order each time. Batch s is
+    the same whatever `first_step` and `config.data.workers` are, so that a run resumes with `first_step` alone; and
+    the batches that several hosts get at one step are, one after the other, the batch that a single host gets.
+
+    Args:
+        config: settings as of `config.default()`; of these, `data`, `augmentation` and `seed` matter here.
+        batch_size: faces per batch, over all hosts; may be more than there are.
+        first_step: the number of the first batch.
+        host: the number of this host.
+        hosts: how many hosts there are.
+
+    Returns:
+        An iterator of uint8 [batch_size / hosts, 128, 128, 1], luminance. Its `close()` ends its threads and processes.
+
+    Raises:
+        InputError: as `faces.load` does; or the source weights name a source that is not there, or leave no face; or
+            the batch cannot be divided among the hosts.
+    """
+    if batch_size % hosts:
+        raise errors.InputError(f'a batch of {batch_size} faces cannot be divided among {hosts} hosts')
+    faces = data.load(config, 'train')
+    augment = functools.partial(augmentation.augment, settings=config.augmentation.to_dict())
+    stream = _endless(faces, config).map(faces.luminance).seed(config.seed).random_map(augment)
+    batches = stream.batch(batch_size // hosts)[first_step * hosts + host::hosts]
+    reading = grain.ReadOptions(num_threads=THREADS, prefetch_buffer_size=BATCHES_AHEAD)
+    processes = grain.MultiprocessingOptions(num_workers=config.data.workers, per_worker_buffer_size=BATCHES_AHEAD)
+    if not flags.FLAGS.is_parsed():
+        flags.FLAGS.mark_as_parsed()  # Grain's processes read their absl flags, which a program without absl never parsed
+    return iter(batches.to_iter_dataset(reading).mp_prefetch(processes))
+
+
+def _endless(faces, config):
+    """The numbers of the faces to draw: an endless Grain MapDataset, in a new order at every visit."""
+    pools, shares = [], []
+    for weight, numbers in _numbers_by_weight(faces, settings.source_weights(config)).items():
+        pools.append(grain.MapDataset.source(numbers).seed(config.seed).shuffle().repeat())
+        shares.append(weight * len(numbers))
+    return grain.MapDataset.mix(pools, shares)
+
+
+def _numbers_by_weight(faces, weights):
+    """{weight above 0: the numbers of the faces whose sources have it}."""
+    if not weights:
+        return {1.0: range(len(faces))}
+    sources = faces.sources
+    unknown = sorted(weights.keys() - set(sources))
+    if unknown:
+        raise errors.InputError(f'config.data.source_weights: there is no source {unknown[0]!r} in train; there are '
+                                f'{", ".join(sorted(set(sources)))}')
+    weight_of_face = np.array([weights.get(source, 1.0) for source in sources])
+    if not weight_of_face.any():
+        raise errors.InputError('config.data.source_weights: all faces have a weight of 0; none is left to train on')
+    return {weight: np.flatnonzero(weight_of_face == weight) for weight in np.unique(weight_of_face) if weight > 0}

@@ -1,0 +1,156 @@
+"""Public data sets of faces in TFDS's own form, aligned while they are read."""
+
+import pathlib
+import tarfile
+import zipfile
+
+import cv2
+import numpy as np
+import tensorflow_datasets as tfds
+
+from gln_jax import errors, images
+from gln_jax.data import holdout
+
+LFW_EYES = ((103.9, 113.1), (146.3, 112.5))
+"""Eye centres (x, y) in LFW's 250x250 photographs, in pixels: the mean over 60 deep-funneled ones, whose eyes are
+nearly all within 5 pixels of it. TFDS has the original photographs, centred on the face but not turned upright, so that the alignment
+of 'lfw' is approximate; better aligned faces can be read as a 'folder'."""
+
+
+def prepare(name, directory=None):
+    """TFDS's builder of 'lfw' or 'celeb_a', downloaded and prepared if it is not yet.
+
+    Args:
+        name: 'lfw' or 'celeb_a'.
+        directory: where prepared data sets are kept, or None for TFDS's own place.
+
+    Raises:
+        InputError: it cannot be downloaded, or is kept there in a form without random access.
+    """
+    builder = tfds.builder(name, data_dir=directory)
+    if builder.is_prepared():
+        _check_random_access(builder)
+    else:
+        _do_without_tensorflow(builder)
+        try:
+            builder.download_and_prepare(file_format='array_record')
+        except (OSError, tfds.download.DownloadError, tfds.download.download_manager.NonMatchingChecksumError) as error:
+            if getattr(error, 'errno', None):  # the disk is at fault, not the net, and its errors tell themselves
+                raise
+            raise errors.InputError(
+                f'{name}: must be downloaded from {builder.info.homepage}, and that failed ({error}); try again later, '
+                f'or prepare it with TFDS as ArrayRecord elsewhere and copy it to {builder.data_dir}') from error
+    return tfds.builder_from_directory(builder.data_dir)
+
+
+def _check_random_access(builder):
+    kept_as = builder.info.file_format
+    if kept_as != tfds.core.FileFormat.ARRAY_RECORD:
+        raise errors.InputError(f'{builder.data_dir}: is {kept_as.value}, which cannot be read in any order, and has to be '
+                                'array_record; prepare it in another place, --config.data.directory=DIR')
+
+
+def _do_without_tensorflow(builder):
+    """Replaces the two things that TFDS needs TensorFlow for here: it opens and extracts archives by `tf.io.gfile`."""
+    split_generators = builder._split_generators
+
+    def split_generators_with_archives(downloads):
+        downloads.iter_archive = _members_of_zip  # CelebA
+        downloads.download_and_extract = downloads.download  # LFW, whose archive is read below
+        return split_generators(downloads)
+
+    builder._split_generators = split_generators_with_archives
+    if builder.name == 'lfw':
+        builder._generate_examples = lambda data_path: _lfw_examples(pathlib.Path(data_path).parent)
+
+
+def _members_of_zip(path):
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            yield name, archive.open(name)
+
+
+def _lfw_examples(archive_path):
+    """The examples that TFDS's builder makes, from the archive lfw/<person>/<photograph>.jpg."""
+    with tarfile.open(archive_path) as archive:
+        for member in archive:
+            if member.isfile():
+                person, photograph = pathlib.PurePosixPath(member.name).parts[-2:]
+                yield f'{person}/{photograph}', {'label': person, 'image': archive.extractfile(member).read()}
+
+
+class LfwFaces:
+    """Some faces of Labeled Faces in the Wild, as dicts with the fields of `faces.Face`."""
+
+    def __init__(self, records, numbers):
+        """`records`: TFDS's, in random access; `numbers`: which of them."""
+        self._records, self._numbers = records, numbers
+        self.sources = np.full(len(numbers), 'lfw')
+
+    def __len__(self):
+        return len(self._numbers)
+
+    def __getitem__(self, index):
+        number = self._numbers[index]
+        record = self._records[number]
+        person = record['label'].decode()
+        return {'image': align(record['image'], LFW_EYES), 'file': f'{person}/{number:05}', 'source': 'lfw',
+                'identity': person}
+
+
+class CelebAFaces:
+    """The faces of one split of CelebA, as dicts with the fields of `faces.Face`."""
+
+    def __init__(self, records, split):
+        self._records, self._split = records, split
+        self.sources = np.full(len(records), 'celeb_a')
+
+    def __len__(self):
+        return len(self._records)
+
+    def __getitem__(self, index):
+        record = self._records[index]
+        eyes = [(record['landmarks'][f'{eye}eye_x'], record['landmarks'][f'{eye}eye_y']) for eye in ('left', 'right')]
+        return {'image': align(record['image'], eyes), 'file': f'{self._split}/{index:06}', 'source': 'celeb_a',
+                'identity': str(record['identity']['Identity_No'])}
+
+
+def lfw_splits(builder):
+    """{'train', 'val', 'test': LfwFaces}: about 90, 5 and 5 % of the people, by a hash of the name."""
+    labels = builder.as_data_source('train', decoders={'image': tfds.decode.SkipDecoding()})
+    people = [record['label'].decode() for record in labels]
+    split_of = holdout.splits(set(people))
+    records = builder.as_data_source('train')
+    return {split: LfwFaces(records, [number for number, person in enumerate(people) if split_of[person] == split])
+            for split in sorted(set(split_of.values()))}
+
+
+def celeb_a_splits(builder):
+    """{'train', 'val', 'test': CelebAFaces}, the authors' own."""
+    return {split: CelebAFaces(builder.as_data_source(its_name), split)
+            for split, its_name in (('train', 'train'), ('val', 'validation'), ('test', 'test'))}
+
+
+def align(image, eyes):
+    """A face uint8 RGB [128, 128, 3] with the eyes at `images.TEMPLATE_EYES`.
+
+    Turned, scaled and moved by one bicubic interpolation, after a blur against aliasing where it shrinks. Beyond the
+    image's border, the pixels nearest to it go on.
+
+    Args:
+        image: uint8 RGB [H, W, 3].
+        eyes: centres (x, y) of the two eyes in pixels, the left one in the image first.
+    """
+    # As complex numbers, a similarity transform is z -> turn * z + move.
+    (left, right), (new_left, new_right) = ([complex(*eye) for eye in pair] for pair in (eyes, images.TEMPLATE_EYES))
+    turn = (new_right - new_left) / (right - left)
+    move = new_left - turn * left
+    if abs(turn) < 1:
+        image = cv2.GaussianBlur(image, (0, 0), 0.5 * np.sqrt(abs(turn) ** -2 - 1))
+    matrix = np.array([[turn.real, -turn.imag, move.real], [turn.imag, turn.real, move.imag]])
+    return cv2.warpAffine(image, matrix, (images.FACE_SIZE, images.FACE_SIZE), flags=cv2.INTER_CUBIC,
+                          borderMode=cv2.BORDER_REPLICATE)
+
+
+def _lfw_photographs(folder):
+    return [[path.parent.name, str(path)] for path in sorted(pathlib.Path(folder).glob('*/*'))]

@@ -1,0 +1,50 @@
+"""The paper's losses (section 3), from arrays to scalars.
+
+Images come in [0, 1]; here alone they are brought to the paper's unit, pixels in 0..255 with the squared error *summed*
+over the pixels, so that a lambda or a learning rate quoted from the paper means the same. D(.) is the probability that
+an image is a reconstruction; it comes as the discriminator's logits.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from gln_jax.networks import RECONSTRUCTION
+
+
+def reconstruction_loss(sr, hr):
+    """L_MS = (1/n) sum_i ||G(xL_i) - xH_i||^2, for images [n, H, W, 1] in [0, 1]."""
+    return jnp.sum(jnp.square(255 * (sr - hr))) / len(hr)
+
+
+def adversarial_loss(sr_logits):
+    """-(1/n) sum_i log(1 - D(G(xL_i))): small where the discriminator takes reconstructions for real, [n, 2] logits."""
+    return -jnp.mean(_log_real(sr_logits))
+
+
+def generator_loss(reconstruction, adversarial, weight):
+    """L_G = L_MS - lambda (1/n) sum_i log(1 - D(G(xL_i))), with `weight` as lambda."""
+    return reconstruction + weight * adversarial
+
+
+def discriminator_loss(hr_logits, sr_logits):
+    """L_D = -(1/2n) sum_i [log(1 - D(xH_i)) + log D(G(xL_i))], for logits [n, 2] of both."""
+    return -(jnp.mean(_log_real(hr_logits)) + jnp.mean(_log_reconstruction(sr_logits))) / 2
+
+
+def discriminator_accuracy(hr_logits, sr_logits):
+    """Share in [0, 1] of the images [n, 2] + [n, 2] that the discriminator puts on the right side."""
+    right = [jnp.argmax(hr_logits, axis=-1) != RECONSTRUCTION, jnp.argmax(sr_logits, axis=-1) == RECONSTRUCTION]
+    return jnp.mean(jnp.concatenate(right).astype(jnp.float32))
+
+
+def psnr_of_loss(reconstruction, pixels):
+    """PSNR in dB of a whole batch's L_MS, for images of so many pixels. A progress figure: metrics.py has the protocols."""
+    return 10 * jnp.log10(255**2 * pixels / reconstruction)
+
+
+def _log_real(logits):
+    return jax.nn.log_softmax(logits)[:, 1 - RECONSTRUCTION]
+
+
+def _log_reconstruction(logits):
+    return jax.nn.log_softmax(logits)[:, RECONSTRUCTION]

@@ -1,0 +1,174 @@
+"""The paper's networks (section 3, figure 2): global, local, their join, and the discriminator.
+
+Images are luminance in [0, 1], shape [batch, height, width, 1]. The paper does not say how weights start. Here every network
+starts as the sum of its input maps, by a path of ones through the local network's first channels, with He's normal
+weights (He et al. 2015) beside it: a GLN's first output is the bilinear image, and it learns what is missing.
+"""
+
+import functools
+import math
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gln_jax import images
+
+DETAIL_WIDTHS = {4: (512, 256, 512), 8: (256, 256, 256)}
+"""Units of the detail stream's hidden layers, for each scale."""
+
+LOCAL_LAYERS = {
+    'ln4': ((5, 16), (7, 64), (5, 16), (5, 1)),
+    'ln6': ((5, 16), (7, 32), (7, 64), (7, 32), (5, 16), (5, 1)),
+    'ln8': ((5, 16), (7, 32), (7, 64), (7, 64), (7, 64), (7, 32), (5, 16), (5, 1)),
+    'ln3': ((5, 8), (5, 16), (5, 1)),  # not in the paper: small enough for the quickstart
+}
+"""(kernel size, filters) of each convolution of the local networks."""
+
+RECONSTRUCTION = 1
+"""Which of the discriminator's two classes means 'a reconstruction'; the other means 'a real HR image'."""
+
+
+def generator(config):
+    """The Flax module that `config.network` and `config.scale` name: LR [n, h, w, 1] -> HR [n, h*scale, w*scale, 1]."""
+    if config.network == 'gn_only':
+        return GlobalNetworkOnly(config.scale)
+    if config.network == 'ln_only':
+        return LocalNetworkOnly(config.scale)
+    return GlobalLocalNetwork(config.scale, local='ln' + config.network.removeprefix('gln'))
+
+
+def upsampler(config, parameters):
+    """The jitted function of LR luminance [n, h, w, 1] in [0, 1] to HR luminance [n, h*scale, w*scale, 1], not clipped."""
+    return functools.partial(jax.jit(generator(config).apply), {'params': parameters})
+
+
+class GlobalLocalNetwork(nn.Module):
+    """GLN: the global network's two maps, joined by a local network."""
+
+    scale: int
+    local: str = 'ln8'
+
+    @nn.compact
+    def __call__(self, lr):
+        maps = jnp.concatenate([Upsampling(self.scale, name='upsampling')(lr),
+                                Detail(self.scale, last_layer_gain=0.01, name='detail')(lr)], axis=-1)
+        return LocalNetwork(LOCAL_LAYERS[self.local], name='local')(maps)
+
+
+class GlobalNetworkOnly(nn.Module):
+    """The ablation GN-Only: the fully connected stream gives the HR image itself."""
+
+    scale: int
+
+    @nn.compact
+    def __call__(self, lr):
+        return Detail(self.scale, name='detail')(lr)
+
+
+class LocalNetworkOnly(nn.Module):
+    """The ablation LN-Only: a local network on the bilinearly upsampled image."""
+
+    scale: int
+    local: str = 'ln8'
+
+    @nn.compact
+    def __call__(self, lr):
+        return LocalNetwork(LOCAL_LAYERS[self.local], name='local')(images.upsample(lr, self.scale, 'bilinear'))
+
+
+class Upsampling(nn.Module):
+    """The upsampling stream: one deconvolution, kernel 2 x stride, that starts as bilinear interpolation.
+
+    A deconvolution whose kernel is twice its stride is a 2x2 convolution to stride^2 channels, dealt out as pixels; this
+    form computes the same without the zeros. The image is continued by its border pixels, not by black.
+    """
+
+    scale: int
+
+    @nn.compact
+    def __call__(self, lr):
+        stride = self.scale
+        kernel = self.param('kernel', bilinear_kernel, (2 * stride, 2 * stride))
+        bias = self.param('bias', nn.initializers.zeros, (1,))
+        lr = jnp.pad(lr, ((0, 0), (1, 1), (1, 1), (0, 0)), mode='edge')
+        # Output pixel stride * i + a takes LR pixel i - 1 by kernel row stride + a and LR pixel i by kernel row a.
+        taps = kernel.reshape(2, stride, 2, stride)[::-1, :, ::-1].transpose(0, 2, 1, 3).reshape(2, 2, 1, stride**2)
+        blocks = jax.lax.conv_general_dilated(lr, taps, (1, 1), 'VALID', dimension_numbers=('NHWC', 'HWIO', 'NHWC'))
+        n, rows, columns, _ = blocks.shape
+        hr = blocks.reshape(n, rows, columns, stride, stride).transpose(0, 1, 3, 2, 4)
+        hr = hr.reshape(n, rows * stride, columns * stride, 1) + bias
+        return hr[:, stride // 2:-(stride // 2), stride // 2:-(stride // 2)]
+
+
+class Detail(nn.Module):
+    """The global detail stream: fully connected layers from all LR pixels to a signed map of all HR pixels."""
+
+    scale: int
+    last_layer_gain: float = 1.0
+
+    @nn.compact
+    def __call__(self, lr):
+        n, height, width, _ = lr.shape
+        code = lr.reshape(n, height * width)
+        for units in DETAIL_WIDTHS[self.scale]:
+            code = nn.relu(nn.Dense(units, kernel_init=nn.initializers.he_normal())(code))
+        small_normal = nn.initializers.variance_scaling(self.last_layer_gain, 'fan_in', 'normal')
+        detail = nn.Dense(height * width * self.scale**2, kernel_init=small_normal)(code)
+        return detail.reshape(n, height * self.scale, width * self.scale, 1)
+
+
+class LocalNetwork(nn.Module):
+    """Convolutions at full resolution, stride 1, same padding, ReLU between them, the last one linear."""
+
+    layers: tuple
+
+    @nn.compact
+    def __call__(self, maps):
+        for kernel_size, filters in self.layers[:-1]:
+            maps = nn.relu(nn.Conv(filters, (kernel_size, kernel_size), kernel_init=pass_on_and_he_normal)(maps))
+        kernel_size, filters = self.layers[-1]
+        return nn.Conv(filters, (kernel_size, kernel_size), kernel_init=pass_on)(maps)
+
+
+class Discriminator(nn.Module):
+    """Logits [n, 2] of 'a real HR image' and 'a reconstruction' for images [n, 128, 128, 1] (section 3.3)."""
+
+    @nn.compact
+    def __call__(self, image):
+        features = 2 * image - 1
+        for _ in range(2):
+            features = nn.relu(nn.Conv(16, (5, 5), kernel_init=nn.initializers.he_normal())(features))
+            features = nn.max_pool(features, (2, 2), strides=(2, 2))
+        features = features.reshape(features.shape[0], -1)
+        features = nn.relu(nn.Dense(50, kernel_init=nn.initializers.he_normal())(features))
+        return nn.Dense(2)(features)
+
+
+def bilinear_kernel(key, shape, dtype=jnp.float32):
+    """The deconvolution kernel [2 * stride, 2 * stride] of bilinear interpolation."""
+    del key
+    stride = shape[0] // 2
+    tent = 1 - np.abs(np.arange(2 * stride) - (2 * stride - 1) / 2) / stride
+    return jnp.asarray(np.outer(tent, tent), dtype)
+
+
+def pass_on(key, shape, dtype=jnp.float32):
+    """A kernel [height, width, inputs, filters] whose filter 0 passes on the image, with zeros elsewhere.
+
+    The image is what stands in channel 0, or the sum of both channels where there are only the two maps.
+    """
+    del key
+    height, width, inputs, _ = shape
+    return jnp.zeros(shape, dtype).at[height // 2, width // 2, :2 if inputs == 2 else 1, 0].set(1)
+
+
+def pass_on_and_he_normal(key, shape, dtype=jnp.float32):
+    """As `pass_on` for filter 0; the other filters start by He et al. 2015."""
+    he_normal = nn.initializers.he_normal()(key, shape, dtype)
+    return pass_on(key, shape, dtype).at[..., 1:].set(he_normal[..., 1:])
+
+
+def parameter_count(parameters):
+    return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(parameters))

@@ -1,0 +1,196 @@
+"""The state of a training run and its two updates: one for the generator, one for the discriminator.
+
+The updates are pure functions (state, hr) -> (state, metrics) for one device's share of a batch; they average their
+gradients over the devices of the axis `AXIS`, under which parallel.py maps them.
+"""
+
+from typing import Any
+
+import flax
+import jax
+import jax.numpy as jnp
+import optax
+
+from gln_jax import config as settings
+from gln_jax import images, losses, networks
+
+AXIS = 'batch'
+"""Name of the mapped axis over which a batch is split."""
+
+UNSET = -1.0
+"""Value of `State.adversarial_weight` while lambda is still to be found."""
+
+AUTO_SHARE = 0.1
+"""'auto' sets lambda so that the adversarial term starts as this share of L_MS (section 4)."""
+
+
+@flax.struct.dataclass
+class State:
+    """All that a run has learnt. Its field names are the checkpoint's format.
+
+    There is no random key and no data position in it: every random choice is a function of the config's seed and `step`.
+    """
+
+    step: jax.Array  # updates done, of both kinds and stages; int32
+    generator: Any  # parameters
+    generator_optimizer: Any
+    average: Any  # exponential moving average of the generator's parameters
+    discriminator: Any  # parameters
+    discriminator_optimizer: Any
+    adversarial_weight: jax.Array  # lambda in the paper's unit; 0 in stage 1, UNSET until 'auto' has found it
+
+
+def create_state(config):
+    """The state before the first step, from `config.seed`."""
+    generator_key, discriminator_key = jax.random.split(jax.random.key(config.seed))
+    hr = jnp.zeros((1, images.FACE_SIZE, images.FACE_SIZE, 1))
+    lr = images.degrade(hr, config.scale, config.degradation)
+    generator = networks.generator(config).init(generator_key, lr)['params']
+    discriminator = networks.Discriminator().init(discriminator_key, hr)['params']
+    return State(
+        step=jnp.int32(0),
+        generator=generator,
+        generator_optimizer=reconstruction_optimizer(config).init(generator),
+        average=jax.tree.map(jnp.copy, generator),
+        discriminator=discriminator,
+        discriminator_optimizer=discriminator_optimizer(config).init(discriminator),
+        adversarial_weight=jnp.float32(0),
+    )
+
+
+def begin_adversarial(config, state):
+    """The state that enters stage 2: from stage 1's averaged generator, with fresh optimiser moments."""
+    weight = settings.adversarial_weight(config)
+    return state.replace(
+        generator=jax.tree.map(jnp.copy, state.average),
+        generator_optimizer=adversarial_optimizer(config).init(state.average),
+        adversarial_weight=jnp.float32(UNSET if weight is None else weight),
+    )
+
+
+def generator_update(config, optimizer, adversarial):
+    """The update of the generator: on L_MS alone in stage 1, on L_G with the discriminator fixed in stage 2.
+
+    Args:
+        config: the run's settings.
+        optimizer: the optax transformation that steps the generator.
+        adversarial: whether L_G has its adversarial term.
+    Returns:
+        (state, hr) -> (state, metrics), hr being luminance [n, H, W, 1] in [0, 1]; metrics are scalars, averaged over
+        all devices, in the paper's unit.
+    """
+    generator, discriminator = networks.generator(config), networks.Discriminator()
+
+    def loss(parameters, state, hr):
+        lr = images.degrade(hr, config.scale, config.degradation)
+        sr = generator.apply({'params': parameters}, lr)
+        terms = {'reconstruction_loss': losses.reconstruction_loss(sr, hr)}
+        if not adversarial:
+            return terms['reconstruction_loss'], (state.adversarial_weight, terms)
+        terms['adversarial_loss'] = losses.adversarial_loss(discriminator.apply({'params': state.discriminator}, sr))
+        weight = _found_weight(state.adversarial_weight, terms)
+        terms['generator_loss'] = losses.generator_loss(
+            terms['reconstruction_loss'], terms['adversarial_loss'], weight)
+        return terms['generator_loss'], (weight, terms)
+
+    def update(state, hr):
+        gradient, (weight, terms) = jax.grad(loss, has_aux=True)(state.generator, state, hr)
+        gradient, metrics = jax.lax.pmean((gradient, terms), AXIS)
+        changes, optimizer_state = optimizer.update(gradient, state.generator_optimizer, state.generator)
+        parameters = optax.apply_updates(state.generator, changes)
+        metrics['psnr'] = losses.psnr_of_loss(metrics['reconstruction_loss'], hr[0].size)
+        metrics['gradient_norm'] = optax.tree.norm(gradient)
+        if adversarial:
+            metrics['adversarial_weight'] = weight
+        return state.replace(
+            step=state.step + 1,
+            generator=parameters,
+            generator_optimizer=optimizer_state,
+            average=_moving_average(config, state, parameters),
+            adversarial_weight=weight,
+        ), metrics
+
+    return update
+
+
+def discriminator_update(config, optimizer):
+    """The update of the discriminator on L_D, with the generator fixed; as `generator_update` otherwise."""
+    generator, discriminator = networks.generator(config), networks.Discriminator()
+
+    def update(state, hr):
+        sr = generator.apply({'params': state.generator}, images.degrade(hr, config.scale, config.degradation))
+
+        def loss(parameters):
+            hr_logits = discriminator.apply({'params': parameters}, hr)
+            sr_logits = discriminator.apply({'params': parameters}, sr)
+            value = losses.discriminator_loss(hr_logits, sr_logits)
+            return value, {'discriminator_loss': value,
+                           'discriminator_accuracy': losses.discriminator_accuracy(hr_logits, sr_logits)}
+
+        gradient, metrics = jax.grad(loss, has_aux=True)(state.discriminator)
+        gradient, metrics = jax.lax.pmean((gradient, metrics), AXIS)
+        changes, optimizer_state = optimizer.update(gradient, state.discriminator_optimizer, state.discriminator)
+        return state.replace(
+            step=state.step + 1,
+            discriminator=optax.apply_updates(state.discriminator, changes),
+            discriminator_optimizer=optimizer_state,
+        ), metrics
+
+    return update
+
+
+def reconstruction_optimizer(config):
+    """Stage 1: the rate rises linearly, then falls as a cosine. The paper's recipe has neither (PAPER: rate 1e-8, SGD)."""
+    settings_, steps = config.optimizer, config.reconstruction.steps
+    warmup = min(settings_.warmup_steps, steps // 10)
+    share = settings_.final_learning_rate_share
+    schedule = optax.warmup_cosine_decay_schedule(
+        settings_.learning_rate / (warmup + 1), settings_.learning_rate, warmup, steps,
+        share * settings_.learning_rate) if share < 1 else optax.constant_schedule(settings_.learning_rate)
+    return _generator_optimizer(config, schedule)
+
+
+def adversarial_optimizer(config):
+    """Stage 2, the generator: a constant rate."""
+    return _generator_optimizer(config, optax.constant_schedule(config.adversarial.generator_learning_rate))
+
+
+def discriminator_optimizer(config):
+    """Stage 2, the discriminator: a constant rate."""
+    return _descent(config, optax.constant_schedule(config.adversarial.discriminator_learning_rate))
+
+
+def _generator_optimizer(config, schedule):
+    clip = optax.clip_by_global_norm(config.optimizer.clip_norm) if config.optimizer.clip_norm else optax.identity()
+    return optax.chain(_biases_in_paper_unit(config), clip, _descent(config, schedule))
+
+
+def _descent(config, schedule):
+    if config.optimizer.name == 'sgd':
+        return optax.sgd(schedule, momentum=config.optimizer.momentum)
+    return optax.adam(schedule, b1=config.optimizer.momentum)
+
+
+def _biases_in_paper_unit(config):
+    """Lets plain gradient descent move biases as it does in a network whose pixels are 0..255, like the paper's.
+
+    Weights have the same gradient in both units. A bias is 255 times smaller here and its gradient 255 times larger, so
+    that the paper's rate would move it 255^2 times too far. Adam does not see a gradient's size, and needs none of this.
+    """
+    if config.optimizer.name != 'sgd':
+        return optax.identity()
+    is_bias = lambda tree: jax.tree_util.tree_map_with_path(lambda path, _: path[-1].key == 'bias', tree)
+    return optax.masked(optax.scale(1 / 255**2), is_bias)
+
+
+def _found_weight(weight, terms):
+    """lambda: as it is, or, while UNSET, such that the adversarial term is AUTO_SHARE of L_MS over all devices."""
+    reconstruction, adversarial = jax.lax.pmean(jax.lax.stop_gradient(
+        (terms['reconstruction_loss'], terms['adversarial_loss'])), AXIS)
+    return jnp.where(weight == UNSET, AUTO_SHARE * reconstruction / adversarial, weight)
+
+
+def _moving_average(config, state, parameters):
+    """The average's decay grows with the steps, so that it forgets the random start (as in TensorFlow's own average)."""
+    decay = jnp.minimum(config.optimizer.average_decay, (1 + state.step) / (10 + state.step))
+    return optax.incremental_update(parameters, state.average, 1 - decay)

@@ -1,0 +1,90 @@
+import pytest
+
+from gln_jax import config as settings
+from gln_jax import errors, schedule
+
+
+def test_json_round_trip():
+    config = settings.default()
+    config.scale, config.data.source_weights = 4, 'uspol:4'
+    assert settings.from_json(settings.to_json(config)) == config
+
+
+def test_a_field_that_is_not_known_is_refused():
+    with pytest.raises((KeyError, AttributeError)):
+        settings.from_json('{"no_such_field": 1}')
+
+
+@pytest.mark.parametrize('field, value', [
+    ('scale', 3), ('network', 'gln9'), ('degradation', 'area'), ('data.name', 'mnist'), ('optimizer.name', 'lion'),
+    ('reconstruction.steps', 0), ('adversarial.turns', -1), ('optimizer.average_decay', 1.0),
+    ('adversarial.weight', 'much'), ('adversarial.weight', '-1'), ('data.source_weights', 'lfw'),
+    ('data.source_weights', 'lfw:-2'), ('checkpoint.keep', 0)])
+def test_a_value_that_cannot_be_used_is_refused_by_its_name(field, value):
+    config = settings.default()
+    *rooms, name = field.split('.')
+    place = config
+    for room in rooms:
+        place = place[room]
+    place[name] = value
+    with pytest.raises(errors.InputError, match=f'config.{field}'):
+        settings.check(config)
+
+
+def test_a_folder_needs_its_path():
+    config = settings.default()
+    config.data.name = 'folder'
+    with pytest.raises(errors.InputError, match='config.data.path'):
+        settings.check(config)
+
+
+@pytest.mark.parametrize('text, weight', [('8e3', 8000.0), ('0', 0.0), ('auto', None)])
+def test_lambda_is_a_number_or_auto(text, weight):
+    config = settings.default()
+    config.adversarial.weight = text
+    assert settings.adversarial_weight(config) == weight
+
+
+def test_source_weights():
+    config = settings.default()
+    config.data.source_weights = 'uspol:4, ffhq256:2.5'
+    assert settings.source_weights(config) == {'uspol': 4.0, 'ffhq256': 2.5}
+
+
+def test_variants_change_the_network_the_recipe_and_the_name():
+    config = settings.with_variant(settings.default(), 'gln4,paper')
+    assert (config.network, config.name, config.optimizer.name) == ('gln4', 'x8_gln4_paper', 'sgd')
+    assert (config.reconstruction.batch_size, config.optimizer.learning_rate) == (5, 1e-8)
+    settings.check(config)
+
+
+def test_an_unknown_variant_lists_those_known():
+    with pytest.raises(errors.InputError, match="'gln5' is not known; choose of gln6, gln4, .*paper"):
+        settings.with_variant(settings.default(), 'gln5')
+
+
+def test_differences_name_fields_and_leave_out_those_that_may_change():
+    old, new = settings.default(), settings.default()
+    new.optimizer.learning_rate, new.log.every_seconds, new.adversarial.turns = 0.5, 1.0, 7
+    assert settings.differences(old, new) == ['optimizer.learning_rate: 0.001 there, 0.5 now']
+
+
+def phases(config, steps):
+    return [schedule.phase_at(config, step)[0] for step in steps]
+
+
+def test_stages_follow_each_other_and_stage_2_alternates():
+    config = settings.default()
+    config.reconstruction.steps = 5
+    config.adversarial.update(turns=2, discriminator_steps=2, generator_steps=3)
+    assert ''.join(phases(config, range(schedule.total_steps(config)))) == 'rrrrr' + 'ddggg' * 2
+
+
+def test_paper_turns_are_10_and_50_by_default():
+    config = settings.default()
+    turn = phases(config, range(config.reconstruction.steps, config.reconstruction.steps + 60))
+    assert turn == ['d'] * 10 + ['g'] * 50
+
+
+def test_is_due_every_so_many_steps_and_at_the_end_but_not_before_the_first():
+    assert [step for step in range(11) if schedule.is_due(step, 4, 10)] == [4, 8, 10]

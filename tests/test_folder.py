@@ -1,0 +1,254 @@
+"""A user's folder of faces: what is found in it, what it is turned into, and what is said when something is wrong."""
+
+import csv
+import os
+import pathlib
+
+import cv2
+import numpy as np
+from PIL import Image
+import pytest
+
+from gln_jax import config, errors
+from gln_jax.data import faces, folder, holdout, picture_files
+
+
+def picture(seed=0, channels=3):
+    """A smooth made-up picture, uint8 [128, 128, channels], or [128, 128] for one channel."""
+    noise = np.random.default_rng(seed).integers(0, 256, (128, 128, channels), dtype=np.uint8)
+    return cv2.GaussianBlur(noise, (0, 0), 2)
+
+
+def save(path, image=None, **options):
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    (image if isinstance(image, Image.Image) else Image.fromarray(picture() if image is None else image)).save(
+        path, **options)
+
+
+def write_index(root, rows):
+    with (root / 'index.csv').open('w', newline='') as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+@pytest.fixture
+def load(tmp_path):
+    """A function of (root, split) to `faces.Faces`, with a directory for prepared data of its own."""
+    def load(root, split):
+        settings = config.default()
+        settings.data.name, settings.data.path = 'folder', str(root)
+        settings.data.directory = str(tmp_path / 'prepared')
+        return faces.load(settings, split)
+    return load
+
+
+@pytest.fixture
+def root(tmp_path):
+    return tmp_path / 'my faces'
+
+
+def only(found):
+    face, = found
+    return face
+
+
+def test_index_gives_split_source_and_identity(root, load):
+    for number in range(4):
+        save(root / 'pictures' / f'{number}.png', picture(number))
+    write_index(root, [
+        {'file': f'pictures/{number}.png', 'split': split, 'source': source, 'identity': f'person {number}', 'yaw': 0.5}
+        for number, (split, source) in enumerate(
+            [('train', 'web'), ('test', 'web'), ('test', 'studio'), ('test', 'studio')])])
+    face = only(load(root, 'test/web'))
+    assert (face.file, face.source, face.identity) == ('pictures/1.png', 'web', 'person 1')
+    np.testing.assert_array_equal(face.image, picture(1))
+    assert [face.source for face in load(root, 'test/studio, train,test/web')] == ['studio', 'studio', 'web', 'web']
+    assert sorted(load(root, 'test').sources) == ['studio', 'studio', 'web']
+    for split in ('val', 'test/lfw', 'train/studio', ''):
+        with pytest.raises(errors.InputError, match='test, test/studio, test/web, train, train/web$'):
+            load(root, split)
+
+
+def test_luminance_is_that_of_the_image(root, load):
+    save(root / 'train' / '0.png', picture(5))
+    found = load(root, 'train')
+    luminance = found.luminance(0)
+    assert luminance.shape == (128, 128, 1) and luminance.dtype == np.uint8
+    np.testing.assert_allclose(luminance[..., 0], found[0].image @ np.array([0.299, 0.587, 0.114]), atol=0.51)
+
+
+def test_sub_folders_give_split_and_source(root, load):
+    for file in ('train/lfw/a.jpg', 'train/lfw/deeper/b.JPG', 'train/c.png', 'val/ffhq/d.png'):
+        save(root / file)
+    for file in ('README.md', 'train/.DS_Store', 'train/._c.png'):
+        (root / file).write_text('not a picture')
+    assert {(face.file, face.source, face.identity) for face in load(root, 'train')} == {
+        ('train/lfw/a.jpg', 'lfw', ''), ('train/lfw/deeper/b.JPG', 'lfw', ''), ('train/c.png', 'my faces', '')}
+    assert only(load(root, 'val/ffhq')).file == 'val/ffhq/d.png'
+
+
+def test_pictures_alone_are_held_out_by_their_names(root, load, capsys):
+    for number in range(60):
+        save(root / 'web' / f'{number}.png')
+    counts = {split: len(load(root, split)) for split in ('train', 'val', 'test')}
+    assert sum(counts.values()) == 60 and counts['train'] > 45
+    told = [line for line in capsys.readouterr().out.splitlines() if 'hash of the file names' in line]
+    assert len(told) == 1 and f'{counts["val"]} pictures are val, {counts["test"]} are test' in told[0]
+    assert set(load(root, 'train').sources) == {'web'}
+
+
+def test_holdout_depends_on_the_name_alone():
+    names = [f'{number}.jpg' for number in range(4000)]
+    split_of = holdout.splits(names)
+    for split, share in (('train', 0.9), ('val', 0.05), ('test', 0.05)):
+        assert abs(list(split_of.values()).count(split) / 4000 - share) < 0.01
+    fewer = holdout.splits(names[:2000])
+    assert sum(split_of[name] != split for name, split in fewer.items()) <= 2  # the fewest that make val and test
+    assert sorted(holdout.splits('abc').values()) == ['test', 'train', 'val']
+
+
+def test_index_without_splits_is_held_out(root, load):
+    for number in range(30):
+        save(root / f'{number}.png')
+    write_index(root, [{'file': f'{number}.png'} for number in range(29)])
+    assert sum(len(load(root, split)) for split in ('train', 'val', 'test')) == 29
+
+
+@pytest.mark.parametrize('file, options', [('a.jpg', {'quality': 95}), ('a.png', {})])
+def test_8_bit_rgb_files_are_kept_as_they_are(root, file, options):
+    save(root / file, **options)
+    assert picture_files.encoded_face(root / file) == (root / file).read_bytes()
+
+
+@pytest.mark.parametrize('file', ['a.bmp', 'a.webp', 'a.tif'])
+def test_other_formats_are_converted(root, load, file):
+    save(root / 'train' / file, picture(1), **({'lossless': True} if file == 'a.webp' else {}))
+    np.testing.assert_array_equal(only(load(root, 'train')).image, picture(1))
+
+
+def test_other_kinds_of_pixels_are_converted(root, load):
+    grey, rgba = picture(1, channels=1), picture(2, channels=4)
+    values = np.random.default_rng(3).integers(0, 65536, (128, 128, 3), dtype=np.uint16)
+    save(root / 'train' / 'grey.png', grey)
+    save(root / 'train' / 'grey.jpg', grey, quality=100)
+    save(root / 'train' / 'rgba.png', rgba)
+    save(root / 'train' / 'palette.png', Image.fromarray(grey).convert('P'))
+    save(root / 'train' / 'cmyk.jpg', Image.fromarray(picture(4)).convert('CMYK'), quality=100)
+    cv2.imwrite(str(root / 'train' / 'rgb16.png'), values[..., ::-1])
+    cv2.imwrite(str(root / 'train' / 'grey16.png'), values[..., 0])
+    found = {pathlib.Path(face.file).name: face.image for face in load(root, 'train')}
+    np.testing.assert_array_equal(found['grey.png'], grey[..., None].repeat(3, axis=-1))
+    np.testing.assert_array_equal(found['palette.png'], found['grey.png'])
+    np.testing.assert_allclose(found['grey.jpg'], found['grey.png'], atol=3)
+    np.testing.assert_array_equal(found['rgba.png'], rgba[..., :3])
+    np.testing.assert_allclose(found['cmyk.jpg'], picture(4), atol=12)
+    np.testing.assert_allclose(found['rgb16.png'], values / 257, atol=1)
+    np.testing.assert_allclose(found['grey16.png'], (values[..., :1] / 257).repeat(3, axis=-1), atol=0.51)
+
+
+def test_exif_orientation_is_respected(root, load):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees clockwise
+    save(root / 'train' / 'a.jpg', picture(1), quality=100, subsampling=0, exif=exif)
+    difference = only(load(root, 'train')).image.astype(int) - np.rot90(picture(1), -1)
+    assert abs(difference).mean() < 1
+
+
+def truncated_jpeg(path):
+    save(path)
+    path.write_bytes(path.read_bytes()[:1500])
+
+
+@pytest.mark.parametrize('make, message', [
+    (truncated_jpeg, 'cannot be read as a picture .image file is truncated'),
+    (lambda path: path.write_bytes(b''), 'cannot be read as a picture .the file is empty'),
+    (lambda path: path.write_text('Dear Sir or Madam'), 'cannot be read as a picture .not a picture'),
+    (lambda path: save(path, picture()[:100]), 'is 128x100 pixels.* is 128x128; align or resize'),
+])
+def test_bad_picture_is_named_and_nothing_is_kept(root, load, make, message):
+    save(root / 'train' / 'good.png')
+    make(root / 'train' / 'bad.jpg')
+    with pytest.raises(errors.InputError, match=f'my faces/train/bad.jpg: {message}'):
+        load(root, 'train')
+    (root / 'train' / 'bad.jpg').unlink()
+    assert only(load(root, 'train')).file == 'train/good.png'
+
+
+def test_missing_and_empty_folders_are_named(root, load):
+    with pytest.raises(errors.InputError, match='my faces: there is no such folder'):
+        load(root, 'train')
+    root.mkdir()
+    (root / 'README.md').write_text('to come')
+    with pytest.raises(errors.InputError, match='my faces: there are no pictures'):
+        load(root, 'train')
+
+
+def test_picture_beside_the_split_folders_is_named(root, load):
+    save(root / 'train' / 'a.png')
+    save(root / 'extra' / 'b.png')
+    with pytest.raises(errors.InputError, match='my faces/extra/b.png: lies outside of train, val, test'):
+        load(root, 'train')
+
+
+@pytest.mark.parametrize('index, message', [
+    ('file,split\na.png,train\nb.png,train\n', "lists 'b.png', and there is no such file"),
+    ('file,split\na.png,train\na.png,test\n', "lists 'a.png' 2 times"),
+    ('name,split\na.png,train\n', "has no column 'file'; its columns are name, split"),
+    ('', "has no column 'file'; its columns are none"),
+    ('file,split\na.png\n', "the split of 'a.png' is ''"),
+    ('file,split\na.png,all\n', "the split of 'a.png' is 'all'"),
+    (b'file,split\n\xff\xfe.png,train\n', 'cannot be read as CSV in UTF-8'),
+])
+def test_bad_index_is_named(root, load, index, message):
+    save(root / 'a.png')
+    (root / 'index.csv').write_bytes(index if isinstance(index, bytes) else index.encode())
+    with pytest.raises(errors.InputError, match=f'my faces/index.csv: {message}'):
+        load(root, 'train')
+
+
+def test_unchanged_folder_is_prepared_once_and_a_changed_one_anew(root, load, monkeypatch):
+    prepared = []
+    original = picture_files.encoded_face
+    monkeypatch.setattr(picture_files, 'encoded_face', lambda path: prepared.append(path.name) or original(path))
+    save(root / 'train' / 'a.png', picture(0))
+    load(root, 'train')
+    np.testing.assert_array_equal(only(load(root, 'train')).image, picture(0))
+    assert prepared == ['a.png']
+    save(root / 'train' / 'a.png', picture(1))  # changed
+    np.testing.assert_array_equal(only(load(root, 'train')).image, picture(1))
+    save(root / 'train' / 'b.png', picture(2))  # added
+    assert len(load(root, 'train')) == 2
+    os.remove(root / 'train' / 'a.png')  # removed
+    np.testing.assert_array_equal(only(load(root, 'train')).image, picture(2))
+
+
+def test_interrupted_preparation_can_be_started_again(root, load, monkeypatch):
+    for number in range(5):
+        save(root / 'train' / f'{number}.png')
+    original = picture_files.encoded_face
+
+    def interrupted(path):
+        if path.name == '3.png':
+            raise KeyboardInterrupt
+        return original(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(picture_files, 'encoded_face', interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            load(root, 'train')
+    assert len(load(root, 'train')) == 5
+
+
+def test_of_two_preparations_at_once_the_slower_one_uses_the_faster_ones(root, load, monkeypatch):
+    save(root / 'train' / 'a.png', picture(1))
+    original = picture_files.encoded_face
+
+    def overtaken(path):
+        monkeypatch.setattr(picture_files, 'encoded_face', original)
+        load(root, 'train')
+        return original(path)
+
+    monkeypatch.setattr(picture_files, 'encoded_face', overtaken)
+    np.testing.assert_array_equal(only(load(root, 'train')).image, picture(1))

@@ -1,0 +1,39 @@
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gln_jax import losses
+
+EVEN = jnp.zeros((4, 2))  # D(.) = 1/2
+SURE_RECONSTRUCTION = jnp.tile(jnp.array([-20.0, 20.0]), (4, 1))
+
+
+def test_reconstruction_loss_sums_over_pixels_in_0_to_255_and_averages_over_images():
+    hr = jnp.zeros((4, 128, 128, 1))
+    assert losses.reconstruction_loss(hr + 1 / 255, hr) == pytest.approx(128 * 128, rel=1e-5)
+    assert losses.reconstruction_loss(hr.at[0].add(1 / 255), hr) == pytest.approx(128 * 128 / 4, rel=1e-5)
+
+
+def test_adversarial_loss_is_small_where_the_discriminator_is_fooled():
+    assert losses.adversarial_loss(EVEN) == pytest.approx(np.log(2))
+    assert losses.adversarial_loss(-SURE_RECONSTRUCTION) == pytest.approx(0, abs=1e-6)
+    assert losses.adversarial_loss(SURE_RECONSTRUCTION) == pytest.approx(40, rel=1e-5)
+
+
+def test_discriminator_loss_is_the_papers_mean_of_both_halves():
+    assert losses.discriminator_loss(EVEN, EVEN) == pytest.approx(np.log(2))
+    assert losses.discriminator_loss(-SURE_RECONSTRUCTION, SURE_RECONSTRUCTION) == pytest.approx(0, abs=1e-6)
+    assert losses.discriminator_loss(SURE_RECONSTRUCTION, SURE_RECONSTRUCTION) == pytest.approx(20, rel=1e-5)
+
+
+def test_discriminator_accuracy_counts_both_halves():
+    assert losses.discriminator_accuracy(-SURE_RECONSTRUCTION, SURE_RECONSTRUCTION) == 1
+    assert losses.discriminator_accuracy(SURE_RECONSTRUCTION, SURE_RECONSTRUCTION) == 0.5
+
+
+def test_lambda_weighs_the_adversarial_term():
+    assert losses.generator_loss(100.0, 0.5, 8e3) == 100 + 4e3
+
+
+def test_psnr_of_loss():
+    assert losses.psnr_of_loss(255**2 / 100 * 128 * 128, 128 * 128) == pytest.approx(20, rel=1e-5)

@@ -1,0 +1,98 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gln_jax import config as settings
+from gln_jax import images, networks
+
+DETAIL_PARAMETERS = {4: 9_192_704, 8: 4_408_064}
+LOCAL_PARAMETERS = {'gln4': 77_073, 'gln6': 239_953, 'gln8': 641_489}
+
+
+def module_and_input(network, scale):
+    config = settings.default()
+    config.network, config.scale = network, scale
+    size = images.FACE_SIZE // scale
+    return networks.generator(config), jax.random.uniform(jax.random.key(1), (1, size, size, 1))
+
+
+def made(network, scale):
+    module, lr = module_and_input(network, scale)
+    return module, jax.jit(module.init)(jax.random.key(0), lr)['params'], lr
+
+
+def shapes(network, scale):
+    """(shape of the output, shapes of the parameters), without computing either."""
+    module, lr = module_and_input(network, scale)
+    output, variables = jax.eval_shape(lambda lr: module.init_with_output(jax.random.key(0), lr), lr)
+    return output.shape, variables['params']
+
+
+@pytest.mark.parametrize('scale', [4, 8])
+@pytest.mark.parametrize('network', settings.NETWORKS)
+def test_every_network_gives_an_hr_image(network, scale):
+    assert shapes(network, scale)[0] == (1, 128, 128, 1)
+
+
+@pytest.mark.parametrize('scale', [4, 8])
+@pytest.mark.parametrize('network', ['gln4', 'gln6', 'gln8'])
+def test_parameter_counts_are_the_papers(network, scale):
+    _, parameters = shapes(network, scale)
+    assert networks.parameter_count(parameters['detail']) == DETAIL_PARAMETERS[scale]
+    assert networks.parameter_count(parameters['local']) == LOCAL_PARAMETERS[network]
+    assert networks.parameter_count(parameters['upsampling']) == (2 * scale) ** 2 + 1
+
+
+@pytest.mark.parametrize('scale', [4, 8])
+def test_ablations_have_one_stream_only(scale):
+    assert networks.parameter_count(shapes('gn_only', scale)[1]) == DETAIL_PARAMETERS[scale]
+    # LN8's first layer sees one map instead of two.
+    assert networks.parameter_count(shapes('ln_only', scale)[1]) == LOCAL_PARAMETERS['gln8'] - 5 * 5 * 16
+
+
+@pytest.mark.parametrize('scale', [4, 8])
+def test_fresh_upsampling_stream_is_bilinear_interpolation(scale):
+    lr = jax.random.uniform(jax.random.key(2), (3, 128 // scale, 128 // scale, 1))
+    stream = networks.Upsampling(scale)
+    hr = stream.apply(stream.init(jax.random.key(0), lr), lr)
+    np.testing.assert_allclose(hr, images.upsample(lr, scale, 'bilinear'), atol=1e-6)
+
+
+@pytest.mark.parametrize('scale', [4, 8])
+def test_upsampling_stream_is_a_deconvolution(scale):
+    """Inside the border it equals JAX's transposed convolution with any kernel, not the bilinear one alone."""
+    lr = jax.random.uniform(jax.random.key(2), (1, 128 // scale, 128 // scale, 1))
+    kernel = jax.random.normal(jax.random.key(3), (2 * scale, 2 * scale))
+    hr = networks.Upsampling(scale).apply({'params': {'kernel': kernel, 'bias': jnp.full(1, 0.25)}}, lr)
+    expected = jax.lax.conv_transpose(lr, kernel[::-1, ::-1, None, None], (scale, scale), 'SAME',
+                                      dimension_numbers=('NHWC', 'HWIO', 'NHWC')) + 0.25
+    inside = slice(scale, -scale)
+    np.testing.assert_allclose(hr[:, inside, inside], expected[:, inside, inside], atol=1e-4)
+
+
+@pytest.mark.parametrize('network', ['gln4', 'ln_only'])
+def test_fresh_network_gives_about_the_bilinear_image(network):
+    module, parameters, lr = made(network, 8)
+    bilinear = images.upsample(lr, 8, 'bilinear')
+    assert jnp.mean(jnp.abs(module.apply({'params': parameters}, lr) - bilinear)) < 0.1
+
+
+def test_every_pixel_of_the_face_can_change_every_other():
+    """The fully connected stream sees the whole face; a local network alone sees its receptive field of 43 pixels."""
+    def influence(network):
+        module, parameters, lr = made(network, 8)
+        upsample = jax.jit(lambda lr: module.apply({'params': parameters}, lr)[0, 0, 0, 0])
+        return abs(upsample(lr) - upsample(lr.at[0, -1, -1].add(0.5)))
+    assert influence('gln4') > 0
+    assert influence('ln_only') == 0
+
+
+def test_discriminator_has_the_papers_layers():
+    discriminator = networks.Discriminator()
+    logits, variables = jax.eval_shape(
+        lambda: discriminator.init_with_output(jax.random.key(0), jnp.zeros((3, 128, 128, 1))))
+    parameters = variables['params']
+    kernels = sorted(layer['kernel'].shape for layer in parameters.values())
+    assert kernels == sorted([(5, 5, 1, 16), (5, 5, 16, 16), (32 * 32 * 16, 50), (50, 2)])
+    assert logits.shape == (3, 2)

@@ -1,0 +1,165 @@
+"""Training batches: the same for the same config and step, however they are read; weights; augmentation."""
+
+import collections
+import itertools
+
+import cv2
+import numpy as np
+from PIL import Image
+import pytest
+
+from gln_jax import config, errors
+from gln_jax.data import augmentation, faces, pipeline
+
+SIZES = {'web': 12, 'studio': 6, 'phone': 3}
+NO_AUGMENTATION = {'flip': False, 'scale': 0.0, 'shift': 0.0, 'roll': 0.0, 'gamma': 0.0, 'contrast': 0.0}
+
+
+@pytest.fixture(scope='module')
+def root(tmp_path_factory):
+    """21 faces whose sources can be told by their brightness, one grey level per face."""
+    root = tmp_path_factory.mktemp('faces')
+    levels = itertools.count(20, 10)
+    for source, count in SIZES.items():
+        (root / 'train' / source).mkdir(parents=True)
+        for number in range(count):
+            noise = np.random.default_rng(number).integers(-4, 5, (128, 128))
+            face = np.clip(next(levels) + noise, 0, 255).astype(np.uint8)
+            Image.fromarray(face).convert('RGB').save(root / 'train' / source / f'{number}.png')
+    return root
+
+
+@pytest.fixture
+def settings(root):
+    settings = config.default()
+    settings.data.name, settings.data.path, settings.data.directory = 'folder', str(root), str(root / 'prepared')
+    return settings
+
+
+def plain(settings):
+    settings.augmentation.update(NO_AUGMENTATION)
+    return settings
+
+
+def first_batches(count, *arguments, **options):
+    batches = pipeline.training_batches(*arguments, **options)
+    found = [next(batches) for _ in range(count)]
+    batches.close()
+    return found
+
+
+def level(face):
+    return round((face.mean() - 20) / 10)
+
+
+def test_batches_are_luminance_and_repeat_exactly(settings):
+    batches = first_batches(5, settings, 8)
+    assert all(batch.shape == (8, 128, 128, 1) and batch.dtype == np.uint8 for batch in batches)
+    np.testing.assert_array_equal(batches, first_batches(5, settings, 8))
+    settings.seed = 1
+    assert not np.array_equal(batches, first_batches(5, settings, 8))
+
+
+def test_without_augmentation_an_epoch_is_every_face_once_as_it_is(settings):
+    first, second = (np.concatenate(first_batches(3, plain(settings), 7, first_step=step)) for step in (0, 3))
+    found = faces.load(settings, 'train')
+    expected = {found.luminance(index).tobytes() for index in range(21)}
+    for epoch in (first, second):
+        assert {face.tobytes() for face in epoch} == expected
+    assert not np.array_equal(first, second)  # in another order
+
+
+def test_augmentation_differs_at_every_visit(settings):
+    batch, = first_batches(1, settings, 21 * 4)
+    assert len({face.tobytes() for face in batch}) == 21 * 4
+
+
+@pytest.mark.parametrize('weights', ['', 'web:3'])
+@pytest.mark.parametrize('workers', [0, 2])
+def test_resuming_at_a_step_equals_not_having_stopped(settings, weights, workers):
+    settings.data.source_weights = weights
+    from_the_start = first_batches(7, settings, 4)
+    settings.data.workers = workers
+    np.testing.assert_array_equal(first_batches(3, settings, 4, first_step=4), from_the_start[4:])
+
+
+def test_hosts_share_the_batch_of_a_single_host(settings):
+    single = first_batches(3, settings, 6, first_step=5)
+    shares = [first_batches(3, settings, 6, first_step=5, host=host, hosts=3) for host in range(3)]
+    assert shares[0][0].shape == (2, 128, 128, 1)
+    np.testing.assert_array_equal(np.concatenate(shares, axis=1), single)
+    with pytest.raises(errors.InputError, match='7 faces cannot be divided among 2 hosts'):
+        pipeline.training_batches(settings, 7, hosts=2)
+
+
+def test_batch_may_be_larger_than_the_data_set_and_a_step_may_be_far_away(settings):
+    batch, = first_batches(1, plain(settings), 50, first_step=10**9)
+    counts = collections.Counter(map(level, batch))
+    assert len(counts) == 21 and set(counts.values()) <= {2, 3}
+
+
+@pytest.mark.parametrize('weights, expected', [
+    ('', {'web': 12, 'studio': 6, 'phone': 3}),
+    ('phone:4', {'web': 12, 'studio': 6, 'phone': 12}),
+    ('studio:2,phone:0', {'web': 12, 'studio': 12, 'phone': 0}),
+    ('web:0.5, studio:0.5', {'web': 6, 'studio': 3, 'phone': 3}),
+])
+def test_weights_are_how_often_a_face_is_drawn(settings, weights, expected):
+    settings.data.source_weights = weights
+    batch, = first_batches(1, plain(settings), 1200)
+    source_of_level = np.repeat(list(SIZES), list(SIZES.values()))
+    drawn = collections.Counter(source_of_level[level(face)] for face in batch)
+    for source, share in expected.items():
+        assert abs(drawn[source] / 1200 - share / sum(expected.values())) < 0.01
+
+
+def test_weights_that_make_no_sense_are_told(settings):
+    settings.data.source_weights = 'web:2,uspol:4'
+    with pytest.raises(errors.InputError, match="there is no source 'uspol' in train; there are phone, studio, web"):
+        pipeline.training_batches(settings, 4)
+    settings.data.source_weights = 'web:0,studio:0,phone:0'
+    with pytest.raises(errors.InputError, match='all faces have a weight of 0'):
+        pipeline.training_batches(settings, 4)
+
+
+@pytest.fixture
+def face():
+    noise = np.random.default_rng(0).integers(0, 256, (128, 128), dtype=np.uint8)
+    return cv2.normalize(cv2.GaussianBlur(noise, (0, 0), 3), None, 50, 200, cv2.NORM_MINMAX)[..., None]
+
+
+def augmented(face, count=40, **changes):
+    return [augmentation.augment(face, np.random.default_rng(seed), NO_AUGMENTATION | changes) for seed in range(count)]
+
+
+def test_flip_is_an_exact_mirror_of_about_every_second_face(face):
+    mirrored = [np.array_equal(found, face[:, ::-1]) for found in augmented(face, flip=True)]
+    assert 10 < sum(mirrored) < 30
+    assert sum(np.array_equal(found, face) for found in augmented(face, flip=True)) == 40 - sum(mirrored)
+    assert all(np.array_equal(found, face) for found in augmented(face))
+
+
+@pytest.mark.parametrize('changes, limit', [({'shift': 3.0}, 3 * 2**0.5), ({'roll': 5.0}, 3.5), ({'scale': 0.08}, 3.2)])
+def test_moves_stay_within_their_ranges(changes, limit):
+    """A dot 40 pixels to the right of the centre moves, and by no more than the setting says."""
+    y, x = np.mgrid[:128, :128]
+    dot = (255 * np.exp(-((x - 103.5) ** 2 + (y - 63.5) ** 2) / 18)).astype(np.uint8)[..., None]
+    distances = []
+    for found in augmented(dot, **changes):
+        weights = found[..., 0].astype(float)
+        distances.append(np.hypot(np.average(x, weights=weights) - 103.5, np.average(y, weights=weights) - 63.5))
+    assert limit / 2 < max(distances) < limit + 0.1
+
+
+def test_light_changes_leave_the_picture_in_place(face):
+    for changes in ({'gamma': 0.1}, {'contrast': 0.1}):
+        found = augmented(face, **changes)
+        assert all(np.corrcoef(image.ravel(), face.ravel())[0, 1] > 0.999 for image in found)
+        assert np.ptp([image.mean() for image in found]) > 10 or np.ptp([image.std() for image in found]) > 3
+    means = [image.mean() for image in augmented(face, contrast=0.1)]
+    assert max(abs(np.array(means) - face.mean())) < 0.5
+
+
+def test_switching_one_variation_off_leaves_the_others_as_they_were(face):
+    for together, alone in zip(augmented(face, flip=True, shift=3.0), augmented(face, shift=3.0)):
+        assert np.array_equal(together, alone) or not np.array_equal(together, face)

@@ -1,0 +1,143 @@
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gln_jax import config as settings
+from gln_jax import errors, losses, parallel, steps
+
+
+@pytest.fixture(scope='module')
+def faces():
+    return np.random.default_rng(0).integers(0, 256, (8, 128, 128, 1), np.uint8)
+
+
+def sgd_config():
+    """Plain SGD: Adam would hide a gradient that is 4 times too large."""
+    config = settings.default()
+    config.network = 'gln3'
+    config.optimizer.update(name='sgd', learning_rate=1e-10, momentum=0.0, warmup_steps=0, clip_norm=0.0,
+                            final_learning_rate_share=1.0)
+    config.adversarial.update(generator_learning_rate=1e-10, discriminator_learning_rate=1e-2)
+    return config
+
+
+def generator_update(config, adversarial):
+    optimizer = (steps.adversarial_optimizer if adversarial else steps.reconstruction_optimizer)(config)
+    return steps.generator_update(config, optimizer, adversarial)
+
+
+def both_stages(config, faces, devices):
+    """The state after two steps of each kind, on so many devices."""
+    state, devices = steps.create_state(config), jax.devices()[:devices]
+    batch = faces.reshape(len(devices), -1, *faces.shape[1:])
+    reconstruct = parallel.mapped(generator_update(config, False), devices)
+    discriminate = parallel.mapped(steps.discriminator_update(config, steps.discriminator_optimizer(config)), devices)
+    generate = parallel.mapped(generator_update(config, True), devices)
+    for update in (reconstruct, reconstruct):
+        state, metrics = update(state, batch)
+    state = steps.begin_adversarial(config, state)
+    for update in (discriminate, discriminate, generate, generate):
+        state, metrics = update(state, batch)
+    return jax.device_get(state), jax.device_get(metrics)
+
+
+def test_four_devices_learn_what_one_learns(faces):
+    config = sgd_config()
+    start = jax.device_get(steps.create_state(config))
+    one, one_metrics = both_stages(config, faces, 1)
+    four, four_metrics = both_stages(config, faces, 4)
+    moved = jax.tree.map(lambda before, after: np.abs(after - before).max(), start.generator, one.generator)
+    assert max(jax.tree.leaves(moved)) > 1e-3, 'nothing was learnt, so that nothing is compared'
+    for learnt in ('generator', 'average', 'discriminator'):
+        chex.assert_trees_all_close(getattr(one, learnt), getattr(four, learnt), atol=1e-5)
+    chex.assert_trees_all_close(one_metrics, four_metrics, rtol=1e-4)
+
+
+def test_auto_lambda_makes_the_adversarial_term_a_tenth(faces):
+    config = sgd_config()
+    state = steps.begin_adversarial(config, steps.create_state(config))
+    assert state.adversarial_weight == steps.UNSET
+    generate = parallel.mapped(generator_update(config, True))
+    state, metrics = generate(state, parallel.split(faces))
+    metrics = jax.device_get(metrics)
+    term = metrics['adversarial_weight'] * metrics['adversarial_loss']
+    assert term == pytest.approx(0.1 * metrics['reconstruction_loss'], rel=1e-4)
+    assert metrics['generator_loss'] == pytest.approx(1.1 * metrics['reconstruction_loss'], rel=1e-4)
+    found = float(state.adversarial_weight)
+    state, _ = generate(state, parallel.split(255 - faces))
+    assert state.adversarial_weight == found, 'lambda is found once'
+
+
+def test_a_given_lambda_stays(faces):
+    config = sgd_config()
+    config.adversarial.weight = '8e3'
+    state = steps.begin_adversarial(config, steps.create_state(config))
+    _, metrics = parallel.mapped(generator_update(config, True))(state, parallel.split(faces))
+    metrics = jax.device_get(metrics)
+    assert metrics['adversarial_weight'] == 8e3
+    expected = metrics['reconstruction_loss'] + 8e3 * metrics['adversarial_loss']
+    assert metrics['generator_loss'] == pytest.approx(expected, rel=1e-5)
+
+
+def test_each_update_leaves_the_other_network_alone(faces):
+    config = sgd_config()
+    state = jax.device_get(steps.begin_adversarial(config, steps.create_state(config)))
+    discriminate = parallel.mapped(steps.discriminator_update(config, steps.discriminator_optimizer(config)))
+    after, metrics = discriminate(state, parallel.split(faces))
+    chex.assert_trees_all_equal(after.generator, state.generator)
+    assert changed(after.discriminator, state.discriminator)
+    assert 0 <= metrics['discriminator_accuracy'] <= 1
+    after, _ = parallel.mapped(generator_update(config, True))(state, parallel.split(faces))
+    chex.assert_trees_all_equal(after.discriminator, state.discriminator)
+    assert changed(after.generator, state.generator)
+    assert after.step == state.step + 1
+
+
+def test_the_adversarial_term_pulls_towards_what_the_discriminator_takes_for_real(faces):
+    """With lambda far above L_MS, a step on the same faces lowers the adversarial loss."""
+    config = sgd_config()
+    config.adversarial.update(weight='1e12', generator_learning_rate=1e-16)
+    generate = parallel.mapped(generator_update(config, True))
+    state, first = generate(steps.begin_adversarial(config, steps.create_state(config)), parallel.split(faces))
+    _, second = generate(state, parallel.split(faces))
+    assert second['adversarial_loss'] < first['adversarial_loss']
+
+
+def test_stage_2_starts_from_the_average():
+    config = sgd_config()
+    state = steps.create_state(config)
+    state = state.replace(average=jax.tree.map(lambda leaf: leaf + 1, state.average))
+    chex.assert_trees_all_equal(steps.begin_adversarial(config, state).generator, state.average)
+
+
+def test_average_follows_the_generator(faces):
+    config = sgd_config()
+    config.optimizer.average_decay = 0.0
+    state, _ = parallel.mapped(generator_update(config, False))(steps.create_state(config), parallel.split(faces))
+    chex.assert_trees_all_close(state.average, state.generator)
+
+
+def test_sgd_moves_biases_as_a_network_on_0_to_255_pixels_would():
+    """One linear layer fitted by hand in both units: the same rate must give the same image."""
+    config = sgd_config()
+    optimizer = steps.reconstruction_optimizer(config)
+    inputs, target = jnp.linspace(0, 1, 16), jnp.linspace(0.2, 0.9, 16)
+    parameters = {'layer': {'kernel': jnp.array(0.5), 'bias': jnp.array(0.1)}}
+    def loss(parameters):
+        layer = parameters['layer']
+        return losses.reconstruction_loss((layer['kernel'] * inputs + layer['bias'])[None], target[None])
+    changes, _ = optimizer.update(jax.grad(loss)(parameters), optimizer.init(parameters), parameters)
+    residual = 255 * (0.5 * inputs + 0.1 - target)
+    by_hand = {'kernel': -1e-10 * jnp.sum(2 * residual * 255 * inputs), 'bias': -1e-10 * jnp.sum(2 * residual) / 255}
+    chex.assert_trees_all_close(changes['layer'], by_hand, rtol=1e-4)
+
+
+def test_a_batch_that_cannot_be_split_is_refused():
+    with pytest.raises(errors.InputError, match='30 faces cannot be split over 4 devices'):
+        parallel.check_batch_size(30, 'config.reconstruction.batch_size')
+
+
+def changed(before, after):
+    return any(bool(jnp.any(a != b)) for a, b in zip(jax.tree.leaves(before), jax.tree.leaves(after)))
