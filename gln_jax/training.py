@@ -40,7 +40,7 @@ def train(config, workdir):
         state = _restored_or_new(config, latest)
         step = int(state.step)
         with progress.Progress(config, workdir, step, validate) as log:
-            updates, batches = _updates(config), None
+            updates, batches, before = _updates(config), None, None
             while step < total:
                 if step == config.reconstruction.steps:
                     state = steps.begin_adversarial(config, state)
@@ -50,6 +50,8 @@ def train(config, workdir):
                 faces = next(batches)
                 waited = time.perf_counter() - began
                 state, values = updates[schedule.phase_at(config, step)](state, parallel.split(faces))
+                jax.block_until_ready(before)  # one step ahead of the devices is enough to keep them busy
+                before = values
                 step += 1
                 log.add(values, len(faces), waited)
                 log.report(step, state)

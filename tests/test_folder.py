@@ -10,7 +10,7 @@ from PIL import Image
 import pytest
 
 from gln_jax import config, errors
-from gln_jax.data import faces, folder, holdout, picture_files
+from gln_jax.data import faces, holdout, picture_files
 
 
 def picture(seed=0, channels=3):

@@ -62,14 +62,16 @@ def entries(folder):
     2. Otherwise, with sub-folders train, val or test, their pictures; train/lfw/x.jpg has the source lfw.
     3. Otherwise all pictures in the folder and below; lfw/x.jpg has the source lfw.
 
-    Where no split is given, about 1 in 20 pictures is held out for val and 1 in 20 for test, by a hash of the file name.
-    Where no source is given, it is the folder's own name. Files that are no pictures, and hidden ones, are ignored.
+    Where no split is given, about 1 in 20 pictures is held out for val and 1 in 20 for test, by a hash of the file
+    name. Where no source is given, it is the folder's own name. Hidden files, and files that are no pictures, are
+    ignored.
 
     Returns:
         A list of `Entry`, sorted by file, and whether their splits come from a hash.
 
     Raises:
-        InputError: there is no such folder, it has no pictures, some lie beside its split folders, or index.csv is wrong.
+        InputError: there is no such folder, it has no pictures, some lie beside its split folders, or index.csv is
+            wrong.
     """
     if not folder.is_dir():
         raise errors.InputError(f'{folder}: there is no such folder')

@@ -12,14 +12,16 @@ from gln_jax.data import augmentation, faces as data
 
 THREADS = 4  # that read and augment, in each process
 BATCHES_AHEAD = 8  # ready before they are asked for, in each process
+SHUFFLED_AT_LEAST = 1000  # faces; Grain takes milliseconds per face to shuffle a few of them
 
 
 def training_batches(config, batch_size, first_step=0, host=0, hosts=1):
     """Batches of randomly varied faces of the split 'train', without an end.
 
-    Every face comes once an epoch, or as often as `config.data.source_weights` says, in a new order each time. Batch s is
-    the same whatever `first_step` and `config.data.workers` are, so that a run resumes with `first_step` alone; and
-    the batches that several hosts get at one step are, one after the other, the batch that a single host gets.
+    Every face comes once an epoch, or as often as `config.data.source_weights` says, in a new order each time; of a
+    small data set, an epoch is several copies. Batch s is the same whatever `first_step` and `config.data.workers` are,
+    so that a run resumes with `first_step` alone; and the batches that several hosts get at one step are, one after
+    the other, the batch that a single host gets.
 
     Args:
         config: settings as of `config.default()`; of these, `data`, `augmentation` and `seed` matter here.
@@ -42,17 +44,18 @@ def training_batches(config, batch_size, first_step=0, host=0, hosts=1):
     stream = _endless(faces, config).map(faces.luminance).seed(config.seed).random_map(augment)
     batches = stream.batch(batch_size // hosts)[first_step * hosts + host::hosts]
     reading = grain.ReadOptions(num_threads=THREADS, prefetch_buffer_size=BATCHES_AHEAD)
-    processes = grain.MultiprocessingOptions(num_workers=config.data.workers, per_worker_buffer_size=BATCHES_AHEAD)
+    workers = grain.MultiprocessingOptions(num_workers=config.data.workers, per_worker_buffer_size=BATCHES_AHEAD)
     if not flags.FLAGS.is_parsed():
-        flags.FLAGS.mark_as_parsed()  # Grain's processes read their absl flags, which a program without absl never parsed
-    return iter(batches.to_iter_dataset(reading).mp_prefetch(processes))
+        flags.FLAGS.mark_as_parsed()  # Grain reads flags of its own; a program without absl never parsed any
+    return iter(batches.to_iter_dataset(reading).mp_prefetch(workers))
 
 
 def _endless(faces, config):
-    """The numbers of the faces to draw: an endless Grain MapDataset, in a new order at every visit."""
+    """The numbers of the faces to draw: an endless Grain MapDataset, shuffled anew in every epoch."""
     pools, shares = [], []
     for weight, numbers in _numbers_by_weight(faces, settings.source_weights(config)).items():
-        pools.append(grain.MapDataset.source(numbers).seed(config.seed).shuffle().repeat())
+        copies = -(-SHUFFLED_AT_LEAST // len(numbers))
+        pools.append(grain.MapDataset.source(np.tile(numbers, copies)).seed(config.seed).shuffle().repeat())
         shares.append(weight * len(numbers))
     return grain.MapDataset.mix(pools, shares)
 
@@ -60,7 +63,7 @@ def _endless(faces, config):
 def _numbers_by_weight(faces, weights):
     """{weight above 0: the numbers of the faces whose sources have it}."""
     if not weights:
-        return {1.0: range(len(faces))}
+        return {1.0: np.arange(len(faces))}
     sources = faces.sources
     unknown = sorted(weights.keys() - set(sources))
     if unknown:

@@ -13,8 +13,8 @@ from gln_jax.data import holdout
 
 LFW_EYES = ((103.9, 113.1), (146.3, 112.5))
 """Eye centres (x, y) in LFW's 250x250 photographs, in pixels: the mean over 60 deep-funneled ones, whose eyes are
-nearly all within 5 pixels of it. TFDS has the original photographs, centred on the face but not turned upright, so that the alignment
-of 'lfw' is approximate; better aligned faces can be read as a 'folder'."""
+nearly all within 5 pixels of it. TFDS has the original photographs, which are centred on the face but not turned
+upright, so that the alignment of 'lfw' is approximate; better aligned faces can be read as a 'folder'."""
 
 
 def prepare(name, directory=None):
@@ -46,8 +46,8 @@ def prepare(name, directory=None):
 def _check_random_access(builder):
     kept_as = builder.info.file_format
     if kept_as != tfds.core.FileFormat.ARRAY_RECORD:
-        raise errors.InputError(f'{builder.data_dir}: is {kept_as.value}, which cannot be read in any order, and has to be '
-                                'array_record; prepare it in another place, --config.data.directory=DIR')
+        raise errors.InputError(f'{builder.data_dir}: is {kept_as.value}, which cannot be read in any order; have an '
+                                'array_record made in another place, --config.data.directory=DIR')
 
 
 def _do_without_tensorflow(builder):
@@ -110,7 +110,8 @@ class CelebAFaces:
 
     def __getitem__(self, index):
         record = self._records[index]
-        eyes = [(record['landmarks'][f'{eye}eye_x'], record['landmarks'][f'{eye}eye_y']) for eye in ('left', 'right')]
+        marks = record['landmarks']
+        eyes = sorted((marks[f'{side}eye_x'], marks[f'{side}eye_y']) for side in ('left', 'right'))
         return {'image': align(record['image'], eyes), 'file': f'{self._split}/{index:06}', 'source': 'celeb_a',
                 'identity': str(record['identity']['Identity_No'])}
 
@@ -150,7 +151,3 @@ def align(image, eyes):
     matrix = np.array([[turn.real, -turn.imag, move.real], [turn.imag, turn.real, move.imag]])
     return cv2.warpAffine(image, matrix, (images.FACE_SIZE, images.FACE_SIZE), flags=cv2.INTER_CUBIC,
                           borderMode=cv2.BORDER_REPLICATE)
-
-
-def _lfw_photographs(folder):
-    return [[path.parent.name, str(path)] for path in sorted(pathlib.Path(folder).glob('*/*'))]

@@ -1,0 +1,112 @@
+import pathlib
+import shutil
+
+import chex
+import jax
+import jax.numpy as jnp
+import pytest
+
+from gln_jax import checkpoints, errors, parallel, steps
+from gln_jax import config as settings
+
+CONFIG = settings.default()
+CONFIG.network = 'gn_only'
+
+
+@pytest.fixture(scope='module')
+def fresh_state():
+    return jax.device_get(steps.create_state(CONFIG))
+
+
+@pytest.fixture
+def state(fresh_state):
+    """On the device anew for each test: a mapped update takes its buffers."""
+    return jax.tree.map(jnp.array, fresh_state)
+
+
+def saved(directory, state, at):
+    with checkpoints.Checkpoints(directory, CONFIG) as kept:
+        for step in at:
+            kept.save(step, state.replace(step=jnp.int32(step)))
+            kept.wait()
+
+
+def restored(directory, state):
+    with checkpoints.Checkpoints(directory, CONFIG) as kept:
+        return kept.restore_latest(state)
+
+
+def cut_in_half(path):
+    """Every file of a checkpoint that holds array data, as a disk that lost its cache may leave it."""
+    for file in (path / 'state').rglob('*'):
+        if file.is_file() and 'ocdbt.process' in str(file) and file.parent.name == 'd':
+            file.write_bytes(file.read_bytes()[:file.stat().st_size // 2])
+
+
+def test_the_whole_state_comes_back_to_the_bit_and_the_config_with_it(tmp_path, state):
+    saved(tmp_path / 'run', state, [3])
+    back = restored(tmp_path / 'run', state)
+    chex.assert_trees_all_equal(jax.device_get(back), jax.device_get(state.replace(step=jnp.int32(3))))
+    assert checkpoints.load_config(checkpoints.find(tmp_path / 'run')) == CONFIG
+
+
+def test_what_is_saved_is_not_touched_by_the_steps_that_follow(tmp_path, state):
+    """The update gives its state's buffers up while the checkpoint is still being written."""
+    double = parallel.mapped(lambda state, hr: (jax.tree.map(lambda leaf: leaf * 2, state), {}))
+    hr = jnp.zeros((jax.local_device_count(), 1, 1, 1, 1), jnp.uint8)
+    placed, _ = double(state, hr)
+    expected = jax.device_get(placed)
+    with checkpoints.Checkpoints(tmp_path / 'run', CONFIG) as kept:
+        kept.save(1, placed)
+        for _ in range(5):
+            placed, _ = double(placed, hr)
+    chex.assert_trees_all_equal(jax.device_get(restored(tmp_path / 'run', state)), expected)
+
+
+def test_only_the_last_few_are_kept(tmp_path, state):
+    saved(tmp_path / 'run', state, [1, 2, 3])
+    assert sorted(path.name for path in (tmp_path / 'run').iterdir() if path.name.isdigit()) == ['2', '3']
+    assert checkpoints.find(tmp_path / 'run').name == '3'
+
+
+def test_a_truncated_checkpoint_is_named_and_the_one_before_it_used(tmp_path, state, capfd):
+    saved(tmp_path / 'run', state, [1, 2])
+    cut_in_half(tmp_path / 'run' / '2')
+    assert restored(tmp_path / 'run', state).step == 1
+    shown = capfd.readouterr()
+    assert 'run/2: unreadable' in shown.err and 'using the checkpoint before it' in shown.err
+    assert 'Traceback' not in shown.err + shown.out
+    assert checkpoints.find(tmp_path / 'run').name == '1'
+
+
+def test_a_half_written_checkpoint_is_no_checkpoint(tmp_path, state):
+    saved(tmp_path / 'run', state, [1])
+    shutil.copytree(tmp_path / 'run' / '1', tmp_path / 'run' / '2.orbax-checkpoint-tmp')
+    assert checkpoints.find(tmp_path / 'run').name == '1'
+    assert restored(tmp_path / 'run', state).step == 1
+
+
+def test_a_fresh_folder_has_nothing_to_restore(tmp_path, state):
+    assert restored(tmp_path / 'run', state) is None
+
+
+def test_a_workdir_leads_to_its_last_checkpoint_and_without_one_to_the_end_of_stage_1(tmp_path, state):
+    saved(tmp_path / checkpoints.RECONSTRUCTION, state, [5])
+    assert checkpoints.find(tmp_path) == tmp_path / checkpoints.RECONSTRUCTION / '5'
+    saved(tmp_path / checkpoints.LATEST, state, [7])
+    assert checkpoints.find(tmp_path) == tmp_path / checkpoints.LATEST / '7'
+    assert checkpoints.find(tmp_path / checkpoints.RECONSTRUCTION).name == '5'
+    assert checkpoints.find(tmp_path / checkpoints.LATEST / '7').name == '7'
+
+
+@pytest.mark.parametrize('name', ['', 'nowhere'])
+def test_a_path_without_a_checkpoint_is_refused(tmp_path, name):
+    with pytest.raises(errors.InputError, match='no checkpoint here'):
+        checkpoints.find(tmp_path / name)
+
+
+def test_a_damaged_checkpoint_named_by_its_own_path_is_refused(tmp_path, state):
+    saved(tmp_path / 'run', state, [1])
+    cut_in_half(tmp_path / 'run' / '1')
+    with pytest.raises(errors.InputError, match='run/1: not a readable checkpoint'):
+        checkpoints.load_state(pathlib.Path(tmp_path / 'run' / '1'), state)

@@ -1,0 +1,85 @@
+import chex
+import jax
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from gln_jax import checkpoints, errors, networks, steps, weights
+from gln_jax import config as settings
+
+
+@pytest.fixture(scope='module')
+def workdir(tmp_path_factory):
+    """A workdir whose average differs from its generator, as after training."""
+    config = settings.default()
+    config.network = 'gln3'
+    state = steps.create_state(config)
+    state = state.replace(average=jax.tree.map(lambda leaf: leaf + 0.01, state.average))
+    path = tmp_path_factory.mktemp('workdir')
+    with checkpoints.Checkpoints(path / checkpoints.LATEST, config) as kept:
+        kept.save(4, state)
+    return path
+
+
+@pytest.fixture
+def exported(workdir, tmp_path):
+    weights.export(workdir, tmp_path / 'x8.safetensors')
+    return tmp_path / 'x8.safetensors'
+
+
+def test_a_weights_file_restores_the_average_to_the_bit(workdir, exported):
+    there, here = weights.load_generator(workdir), weights.load_generator(exported)
+    assert here.config == there.config
+    chex.assert_trees_all_equal(here.parameters, jax.device_get(there.parameters))
+    lr = jax.random.uniform(jax.random.key(0), (1, 16, 16, 1))
+    hr = networks.upsampler(here.config, here.parameters)(lr)
+    assert hr.shape == (1, 128, 128, 1)
+    np.testing.assert_array_equal(hr, networks.upsampler(there.config, there.parameters)(lr))
+
+
+def test_what_was_loaded_is_named(workdir, exported):
+    assert weights.load_generator(workdir).description.endswith('checkpoints/4')
+    assert weights.load_generator(exported).description == str(exported)
+
+
+def test_export_overwrites_nothing(workdir, exported):
+    before = exported.read_bytes()
+    with pytest.raises(errors.InputError, match='is there already'):
+        weights.export(workdir, exported)
+    assert exported.read_bytes() == before
+
+
+def damaged(file, kind):
+    content = file.read_bytes()
+    if kind == 'truncated':
+        file.write_bytes(content[:len(content) // 2])
+    elif kind == 'empty':
+        file.write_bytes(b'')
+    elif kind == 'text':
+        file.write_text('not weights')
+    elif kind == 'foreign':
+        safetensors.numpy.save_file({'a': np.zeros(3, np.float32)}, file)
+    elif kind == 'other arrays':
+        metadata = {'format': weights.FORMAT, 'config': settings.to_json(settings.default())}
+        safetensors.numpy.save_file({'a/kernel': np.zeros(3, np.float32)}, file, metadata)
+    return file
+
+
+@pytest.mark.parametrize('kind', ['truncated', 'empty', 'text', 'foreign', 'other arrays'])
+def test_a_file_that_is_no_weights_file_is_refused_by_its_name(exported, kind):
+    with pytest.raises(errors.InputError, match='x8.safetensors: '):
+        weights.load_generator(damaged(exported, kind))
+
+
+def test_a_missing_path_is_refused(tmp_path):
+    with pytest.raises(errors.InputError, match='nothing.safetensors: no such'):
+        weights.load_generator(tmp_path / 'nothing.safetensors')
+
+
+def test_commands_export_and_show(workdir, tmp_path, capsys, monkeypatch):
+    output = tmp_path / 'out.safetensors'
+    monkeypatch.setattr('sys.argv', ['weights', 'export', f'--ckpt={workdir}', f'--output={output}'])
+    weights.main()
+    monkeypatch.setattr('sys.argv', ['weights', 'show', str(output)])
+    weights.main()
+    assert 'gln3 at 8x, 4,412,346 parameters' in capsys.readouterr().out
