@@ -5,6 +5,7 @@ checkpoint under another name and renames it when it is complete, so that a kill
 """
 
 import contextlib
+import errno
 import gc
 import logging
 import pathlib
@@ -20,12 +21,15 @@ from gln_jax import errors
 LATEST, RECONSTRUCTION = 'checkpoints', 'reconstruction'
 """The two folders of a workdir: the last checkpoints, and the end of stage 1."""
 
+FULL_DISK = 'No space left on device'
+
 
 class Checkpoints:
     """The checkpoints of one run, in one folder of its workdir. Use it as a context: leaving waits for the last write."""
 
     def __init__(self, directory, config):
         _quieten()
+        self._directory = directory
         self._config = config
         self._checkpointer = ocp.training.Checkpointer(
             pathlib.Path(directory).absolute(),
@@ -36,18 +40,21 @@ class Checkpoints:
     def __enter__(self):
         return self
 
-    def __exit__(self, *error):
-        self._checkpointer.close()
+    def __exit__(self, kind, *_):
+        with self._full_disk_as_such(), contextlib.suppress(*[Exception] * (kind is not None)):
+            self._checkpointer.close()
 
     def save(self, step, state):
         """Begins to write `state` as `<step>`; a complete checkpoint of that step is left as it is."""
-        if step not in [checkpoint.step for checkpoint in self._checkpointer.checkpoints]:
-            self._checkpointer.save_checkpointables_async(
-                step, {'state': state, 'config': {'json': settings.to_json(self._config)}})
+        with self._full_disk_as_such():
+            if step not in [checkpoint.step for checkpoint in self._checkpointer.checkpoints]:
+                self._checkpointer.save_checkpointables_async(
+                    step, {'state': state, 'config': {'json': settings.to_json(self._config)}})
 
     def wait(self):
         """Returns when what `save` began is on the disk."""
-        self._checkpointer.wait()
+        with self._full_disk_as_such():
+            self._checkpointer.wait()
 
     def restore_latest(self, state):
         """The newest readable state, shaped like `state`, or None; unreadable newer ones are named and deleted."""
@@ -59,6 +66,16 @@ class Checkpoints:
                 print(f'warning: {path}: unreadable ({error}); using the checkpoint before it', file=sys.stderr)
                 self._checkpointer.delete(checkpoint.step)
         return None
+
+    @contextlib.contextmanager
+    def _full_disk_as_such(self):
+        """A failed write raises what TensorStore made of it; a full disk becomes the OSError that it is."""
+        try:
+            yield
+        except Exception as error:
+            if FULL_DISK not in str(error):
+                raise
+            raise OSError(errno.ENOSPC, FULL_DISK, str(self._directory)) from error
 
 
 def find(path):
@@ -125,29 +142,24 @@ def _steps_in(folder):
 
 
 def _quieten():
-    """Orbax logs each file at level INFO and says what is normal on one host as a warning."""
-    logging.getLogger('absl').setLevel(logging.ERROR)
+    """Orbax logs each file, warns of what is normal on one host, and logs with tracebacks what it raises all the same."""
+    logging.getLogger('absl').setLevel(logging.CRITICAL)
 
 
 @contextlib.contextmanager
 def _silent_about_details():
     """A failed load leaves unfinished background tasks, which would print their tracebacks long after our one line."""
-    loggers = [logging.getLogger(name) for name in ('absl', 'asyncio')]
-    levels, hook = [each.level for each in loggers], sys.unraisablehook
-    for each in loggers:
-        each.setLevel(logging.CRITICAL + 1)
+    asyncio_log, hook = logging.getLogger('asyncio'), sys.unraisablehook
+    level = asyncio_log.level
+    asyncio_log.setLevel(logging.CRITICAL)
     sys.unraisablehook = lambda *_: None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')
-            yield
-            gc.collect()
-    except Exception:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')
-            gc.collect()
-        raise
+            try:
+                yield
+            finally:
+                gc.collect()  # they end here, and not later
     finally:
         sys.unraisablehook = hook
-        for each, level in zip(loggers, levels):
-            each.setLevel(level)
+        asyncio_log.setLevel(level)

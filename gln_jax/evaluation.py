@@ -1,9 +1,9 @@
 """Scores a network and the interpolations that it has to beat on a set of faces, and writes the scores down.
 
-How a face is scored: the LR image is made from the HR face by the degradation that the network was trained for, in floats,
-not rounded to 8 bits. Every method gets this same LR image, in colour. The network restores the luminance; chroma is
-interpolated bicubically. Outputs are clipped to [0, 1] and not rounded before they are scored (`metrics` says what each
-protocol does after that).
+How a face is scored: the LR image is made from the HR face by the degradation that the network was trained for, in
+floats, not rounded to 8 bits. Every method gets this same LR image, in colour. The network restores the luminance;
+chroma is interpolated bicubically. Outputs are clipped to [0, 1] and not rounded before they are scored; `metrics` says
+what each protocol does after that. Under 'paper' the luminance is scored as the network gave it, not by way of colours.
 """
 
 import csv
@@ -27,8 +27,10 @@ FILES = SCORES, TABLE, PICTURE = 'scores.json', 'scores.csv', 'faces.png'
 
 
 def methods(upsampler, scale):
-    """{name: function} of all that is compared: a function maps LR images [n, 128/scale, 128/scale, 3] to HR ones [n, 128,
-    128, 3], both YUV as of `images.rgb_to_yuv`; what it returns need not be clipped. Another baseline is another line here.
+    """{name: function} of all that is compared; another baseline is another line here.
+
+    A function maps LR images [n, 128/scale, 128/scale, 3] to HR images [n, 128, 128, 3], both YUV as of
+    `images.rgb_to_yuv`; what it returns need not be clipped.
     """
     restorers = {name: functools.partial(images.upsample, scale=scale, method=name)
                  for name in ('nearest', 'bilinear', 'bicubic')}
@@ -40,7 +42,8 @@ def _with_bicubic_chroma(upsampler, scale, lr):
     return jnp.concatenate([upsampler(lr[..., :1]), images.upsample(lr[..., 1:], scale, 'bicubic')], axis=-1)
 
 
-def evaluate(upsampler, config, faces, protocol='paper', output=None, data='', checkpoint='', limit=None, progress=True):
+def evaluate(upsampler, config, faces, protocol='paper', output=None, data='', checkpoint='', limit=None,
+             progress=True):
     """Scores all methods on all faces, prints the table, and writes scores.json, scores.csv and faces.png.
 
     Args:

@@ -30,7 +30,7 @@ K1, K2 = 0.01, 0.03
 
 
 class Window(NamedTuple):
-    """The weights that SSIM averages with along y and x, and what makes its variances unbiased (1: they are left biased)."""
+    """The weights that SSIM averages with along y and x, and the factor that makes its variances unbiased."""
 
     weights: np.ndarray
     variance_factor: float
@@ -103,13 +103,13 @@ def psnr(restored, truth, protocol='paper'):
 
 
 def ssim(restored, truth, protocol='paper'):
-    """Structural similarity (Wang et al. 2004) of each image, at most 1, float64 [n]; arguments and errors as of `psnr`.
+    """Structural similarity (Wang et al. 2004) of each image, at most 1, float64 [n]; arguments, errors as of `psnr`.
 
-    Its map is averaged where the whole window lies inside the image (after the protocol's border was cut), so that nothing
-    is made up outside: 118x118 places for the Gaussian window on a 128x128 image, 106x106 under 'y-crop8'. Under 'rgb' it
-    is the mean of the three channels' SSIMs. Local variances are weighted means under the Gaussian window
-    (scikit-image: gaussian_weights=True, sigma=1.5, use_sample_covariance=False) and the unbiased ones, times 49 / 48,
-    under the uniform window (scikit-image's defaults).
+    Its map is averaged where the whole window lies inside the image (after the protocol's border was cut), so that
+    nothing is made up outside: 118x118 places for the Gaussian window on a 128x128 image, 106x106 under 'y-crop8'.
+    Under 'rgb' it is the mean of the three channels' SSIMs. Local variances are weighted means under the Gaussian
+    window (scikit-image: gaussian_weights=True, sigma=1.5, use_sample_covariance=False) and the unbiased ones, times
+    49 / 48, under the uniform window (scikit-image's defaults). Images smaller than the window raise ValueError too.
     """
     x, y = (values.astype(np.float32) for values in _compared(restored, truth, protocol))
     return np.asarray(_ssim(x, y, protocol), np.float64)
@@ -120,8 +120,9 @@ def _ssim(x, y, protocol):
     weights, variance_factor = _TABLE[protocol].window
     down, across = (_sliding(weights, length) for length in x.shape[1:3])
     c1, c2 = (K1 * PEAK) ** 2, (K2 * PEAK) ** 2
+    x, y = jnp.moveaxis(x, -1, 1), jnp.moveaxis(y, -1, 1)
     x, y = x - PEAK / 2, y - PEAK / 2  # single precision then suffices for the variances, which no shift changes
-    windowed_means = jnp.einsum('yh,...hwc,xw->...yxc', down, jnp.stack([x, y, x * x, y * y, x * y]), across,
+    windowed_means = jnp.einsum('yh,...hw,xw->...yx', down, jnp.stack([x, y, x * x, y * y, x * y]), across,
                                 precision='highest')
     mean_x, mean_y, mean_xx, mean_yy, mean_xy = windowed_means
     variance_x = variance_factor * (mean_xx - mean_x ** 2)

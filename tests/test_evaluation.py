@@ -4,14 +4,16 @@ import csv
 import json
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio
 
+import evaluate
 from gln_jax import config as settings
-from gln_jax import errors, evaluation, images, metrics, pictures
+from gln_jax import errors, evaluation, images, metrics, networks, pictures, weights
 
 
 class Face(NamedTuple):
@@ -135,8 +137,8 @@ def test_output_beyond_the_range_is_clipped_and_luminance_is_not_taken_through_c
     assert scores['psnr'] is None and scores['ssim'] == pytest.approx(1)
 
     blue = Face(np.tile(np.array([0, 0, 255], np.uint8), (128, 128, 1)), 'blue.png', '', 'one')
-    too_bright = silent(lambda lr: jnp.full((len(lr), 128, 128, 1), 0.114 + 0.1), config_for(), [blue])['methods']['gln']
-    assert too_bright['psnr'] == pytest.approx(20, abs=1e-3)  # through colour, clipped blue would hide part of the error
+    brighter = silent(lambda lr: jnp.full((len(lr), 128, 128, 1), 0.114 + 0.1), config_for(), [blue])['methods']['gln']
+    assert brighter['psnr'] == pytest.approx(20, abs=1e-3)  # through colour, clipped blue would hide part of the error
 
 
 def test_json_and_intervals_where_there_are_none(tmp_path, capsys):
@@ -221,15 +223,17 @@ def test_diverged_network_is_a_failed_run(tmp_path):
 
 def test_picture_shows_input_bicubic_network_and_truth(scored):
     faces, _, folder = scored
-    page = np.asarray(Image.open(folder / 'faces.png'))
+    page = np.asarray(Image.open(folder / 'faces.png')).astype(int)
     assert page.shape[1] == pictures.GAP + 4 * (256 + pictures.GAP)
-    cell = pictures.GAP + 256
-    left = pictures.GAP + 3 * cell
-    middle = page[:, left + 128].astype(int)  # a column of pixels through the truth pictures
     for i in evaluation._spread(len(faces), evaluation.PICTURED_FACES):
-        column = faces[i].image[:, 64].repeat(2, 0).astype(int)
-        distances = [np.abs(middle[top:top + 256] - column).max() for top in range(len(middle) - 255)]
-        assert min(distances) <= 1  # YUV and back
+        truth = jnp.asarray(faces[i].image / 255, jnp.float32)
+        lr = images.degrade(truth, 8)
+        expected = [images.upsample(lr, 8, 'nearest'), bicubic(lr), bicubic(lr) + 0.01, truth]
+        for column, picture in enumerate(map(pictures.to_bytes, expected)):
+            middle = page[:, pictures.GAP + column * (256 + pictures.GAP) + 128]  # a line of pixels down the column
+            line = picture[:, 64].repeat(2, 0).astype(int)
+            differences = [np.abs(middle[top:top + 256] - line).max() for top in range(len(middle) - 255)]
+            assert min(differences) <= 1  # there and back between RGB and YUV
 
 
 def test_grid_places_every_picture_and_cuts_long_text():
@@ -238,10 +242,80 @@ def test_grid_places_every_picture_and_cuts_long_text():
     for row in range(2):
         for column in range(2):
             assert (plain == 50 * (1 + row) + column).all(axis=-1).sum() == 8 * 40 * 9
-    labelled = pictures.grid(['a title', 'far too long a title for so few pixels'], cells, [['caption'] * 2] * 2, 'heading')
+    labelled = pictures.grid(['a title', 'far too long a title for so little'], cells, [['caption'] * 2] * 2, 'heading')
     assert labelled.shape[0] > plain.shape[0] - 2 * 8 and (labelled[:, -pictures.GAP:] == 255).all()
     assert pictures._fitting('far too long', pictures.ImageFont.load_default(size=15), 40).endswith('...')
 
 
 def test_to_bytes_rounds_and_clips():
     assert pictures.to_bytes(jnp.array([-1.0, 0.4 / 255, 0.6 / 255, 1.0, 2.0])).tolist() == [0, 0, 1, 255, 255]
+
+
+@pytest.fixture
+def door(monkeypatch, tmp_path):
+    """Runs evaluate.py on a network of zeros, and returns what it asked of the data: [(name, path, split)]."""
+    config = config_for(4)
+    config.network = 'gln3'
+    config.data.name, config.data.path = 'folder', 'trained_on_this'
+    shapes = jax.eval_shape(networks.generator(config).init, jax.random.key(0), jnp.zeros((1, 32, 32, 1)))['params']
+    parameters = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), shapes)
+    asked = []
+
+    def load_faces(config, split):
+        asked.append((config.data.name, config.data.path, split))
+        if split == 'tset':
+            raise errors.InputError("there is no split 'tset' here; there are test, train")
+        return made_up_faces(2)
+
+    def run(*arguments):
+        asked.clear()
+        evaluate.main(['--ckpt', str(tmp_path / 'run'), *map(str, arguments)])
+        return asked
+
+    (tmp_path / 'run' / 'checkpoints').mkdir(parents=True)
+    monkeypatch.setattr(weights, 'load_generator', lambda path: weights.Loaded(config, parameters, 'run 7'))
+    monkeypatch.setattr(evaluate.face_data, 'load', load_faces)
+    return run
+
+
+def test_door_defaults_to_what_was_trained_on_and_to_the_workdir(door, tmp_path, capsys):
+    assert door() == [('folder', 'trained_on_this', 'test')]
+    folder = tmp_path / 'run' / 'scores' / 'trained_on_this-test-paper'
+    summary = json.loads((folder / 'scores.json').read_text())
+    assert (summary['data'], summary['checkpoint'], summary['scale']) == ('trained_on_this test', 'run 7', 4)
+    assert str(folder / 'faces.png') in capsys.readouterr().out
+
+
+def test_door_scores_each_split_into_its_folder(door, tmp_path):
+    asked = door('--data=lfw', '--split=test/a, test/b', '--protocol=y', '--images=1', '--output', tmp_path / 'out')
+    assert [(name, split) for name, _, split in asked] == [('lfw', 'test/a'), ('lfw', 'test/b')]
+    for folder in ('test-a', 'test-b'):
+        summary = json.loads((tmp_path / 'out' / folder / 'scores.json').read_text())
+        assert (summary['protocol'], summary['images']) == ('y', 1)
+
+
+def test_door_takes_a_folder_of_faces(door, tmp_path):
+    (tmp_path / 'mine').mkdir()
+    asked = door('--data', tmp_path / 'mine', '--output', tmp_path / 'out')
+    assert asked == [('folder', str(tmp_path / 'mine'), 'test')]
+    assert (tmp_path / 'out' / 'scores.csv').exists()
+
+
+@pytest.mark.parametrize('arguments, said', [
+    (['--split=tset'], "'tset'"), (['--data=no_such'], "'no_such'"), (['--split=,'], '--split')])
+def test_door_tells_bad_input_in_one_line(door, capsys, arguments, said):
+    with pytest.raises(SystemExit) as exit:
+        door(*arguments)
+    told = capsys.readouterr().err
+    assert exit.value.code == 2 and told.count('\n') == 1 and told.startswith('error: ') and said in told
+
+
+@pytest.mark.parametrize('ckpt, folder', [
+    ('run', 'run/scores/lfw-test-paper'),
+    ('run/checkpoints/200', 'run/scores/checkpoints-200-lfw-test-paper'),
+    ('run/reconstruction', 'run/scores/reconstruction-lfw-test-paper'),
+    ('x8.safetensors', 'scores/x8-lfw-test-paper')])
+def test_scores_of_different_networks_go_to_different_folders(tmp_path, ckpt, folder):
+    (tmp_path / 'run' / 'checkpoints').mkdir(parents=True)
+    options = evaluate._parser().parse_args(['--ckpt', str(tmp_path / ckpt)])
+    assert evaluate._output(options, 'lfw', 'test', alone=True) == tmp_path / folder

@@ -90,7 +90,7 @@ def draw_nose(who, picture):
     x, y = across(who, 13), who.nose
     light = _brightness(who, 0)
     reach = who.nose_width
-    tint(picture, ellipse((across(who, 12), y + 1.2), (0.7 * reach, 1.3), 1.2), 0.74)
+    tint(picture, ellipse((across(who, 12), y + 1.0), (0.65 * reach, 1.1), 1.2), 0.82)
     for side in (-1, 1):
         shown = 1 - 0.8 * side * who.turn
         nostril = ellipse((x + side * 0.44 * reach * shown, y - 0.3), (0.21 * reach * shown, 1.05 - 2 * who.nod), 0.45)
@@ -132,7 +132,7 @@ def _draw_open_mouth(who, picture, upper_line, lower_line, light):
     inside = filled(np.concatenate([upper_line, lower_line[::-1]]), 0.3)
     paint(picture, inside, np.array([0.20, 0.06, 0.06]) * light)
     x, y = inside.grids()
-    height = min(who.gap * (0.85 if who.smile > 0.3 else 0.5), 4.6)
+    height = min(who.gap * (0.85 if who.smile > 0.25 else 0.3), 4.6)
     bow = 1.0 * ((x - across(who, 11)) / who.mouth_width) ** 2  # the row of teeth rises towards the corners
     teeth = coverage(who.mouth + 0.5 + height - bow - y)
     gaps = 1 - 0.22 * np.exp(-0.5 * (((x - across(who, 11)) / 3.1 % 1 - 0.5) / 0.10) ** 2)
@@ -168,7 +168,7 @@ def draw_beard(rng, who, picture, form):
     mouth_x, below_nose = across(who, 10), who.nose + 2.5
     cheek_line = who.mouth - 4 + 16 * (0.75 - np.abs(form.u)) * (np.abs(form.u) < 0.75) - 60 * np.clip(np.abs(form.u) - 0.75, 0, 1)
     moustache = step(Y, below_nose - 0.5, below_nose + 2) * step(
-        who.mouth_width + 2.5 - np.abs(X - mouth_x) - 0.35 * (who.mouth - Y), -2.5, 1.5) * (Y < who.mouth + 6)
+        who.mouth_width + 2.5 - np.abs(X - mouth_x) - 1.1 * np.clip(who.mouth - Y, 0, None), -2.5, 1.5) * (Y < who.mouth + 6)
     chin = step(who.mouth_width + 1 - np.abs(X - mouth_x), -2.5, 1.5) * (Y > who.mouth - 1)
     if who.beard == 'moustache':
         area = moustache * (1 - step(Y, who.mouth - 1, who.mouth + 0.5))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gln_jax.data.drawing_tools import X, Y, blurred, coverage, everywhere, noise, paint, step, strands, tint
+from gln_jax.data.drawing_tools import X, Y, blurred, coloured, coverage, everywhere, noise, paint, step, strands, tint
 
 _LONG = ('long', 'curtains', 'fringe')
 
@@ -24,9 +24,9 @@ def hair_picture(rng, who):
     round_light = round_light * (1 - 0.25 * step(Y, 60, 120))
     sheen_y = 4 + 14 * side ** 2 + 10 * who.light[1]
     sheen = np.exp(-0.5 * ((Y - sheen_y - 3 * texture) / 7) ** 2) * np.clip(0.6 + side * who.light[0], 0.1, 1)
-    colour = who.hair * (round_light * np.clip(1 + 0.24 * texture, 0.3, 1.8))[..., None]
+    colour = coloured(round_light * np.clip(1 + 0.24 * texture, 0.3, 1.8), who.hair)
     gloss = 0.0 if who.style in ('afro', 'buzz', 'bald') else 0.16
-    return np.clip(colour + gloss * sheen[..., None] * (0.35 + who.hair), 0, 1).astype(np.float32), texture
+    return np.clip(colour + coloured(gloss * sheen, 0.35 + who.hair), 0, 1), texture
 
 
 def _outer_edge(rng, who, form, texture):
@@ -55,10 +55,11 @@ def _hairline(who, form, texture):
     """y of the lower edge of the hair at every pixel: the face shows below it."""
     u = form.u
     ragged = 1.0 * texture
-    bound = np.abs(u)
-    ends = 140.0 if who.style in _LONG + ('bob',) else 58.0 - 5 * who.nod
+    # The chin is narrower than the opening that hanging hair leaves, so this grows evenly below the cheeks.
+    bound = np.abs(X - form.centre) / np.maximum(form.half_width, 0.8 * who.cheek_width)
+    ends = 140.0 if who.style in _LONG + ('bob',) else 50.0 - 5 * who.nod
     ends = (118.0 if who.masculine < 0.5 else 60.0) if who.style == 'curly' else ends
-    side_start = {'long': 0.90, 'curtains': 0.84, 'fringe': 0.93, 'bob': 0.86}.get(who.style, 0.90) - 0.06 * who.hair_volume
+    side_start = {'long': 0.90, 'curtains': 0.84, 'fringe': 0.93, 'bob': 0.86}.get(who.style, 0.97) - 0.06 * who.hair_volume
     sides = (ends - who.hairline) * step(bound, side_start - 0.14, side_start + 0.16)
     top = who.hairline + 5 * bound ** 2
     if who.style == 'fringe':
@@ -108,4 +109,4 @@ def draw_hat(rng, who, picture, form):
     shade = (0.55 + 0.4 * np.clip(1 - side ** 2, 0, 1) + 0.35 * side * who.light[0]) * knit
     cover = (coverage(rim - Y) * coverage(who.cheek_width + 5 - np.abs(X - form.centre))).astype(np.float32)
     tint(picture, everywhere(np.roll(blurred(cover, 2), 5, 0) * (1 - cover)), 0.55)
-    paint(picture, everywhere(cover), np.clip(colour * shade[..., None], 0, 1))
+    paint(picture, everywhere(cover), np.clip(coloured(shade, colour), 0, 1))

@@ -2,11 +2,12 @@
 
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 
 from gln_jax.data.drawing_person import across
 from gln_jax.data.drawing_tools import (
-    SUPERSAMPLING, X, Y, blurred, bump, coverage, ellipse, everywhere, filled, noise, paint, step, strands, tint)
+    SUPERSAMPLING, X, Y, blurred, bump, coloured, coverage, ellipse, everywhere, noise, paint, step, strands, tint)
 
 
 def head(who):
@@ -46,17 +47,19 @@ def relief(who, form):
     height -= 2.2 * bump(mouth_x, who.mouth + who.lower_lip + who.gap + 3.2, 8, 2.2)
     height -= 0.9 * bump(mouth_x, 0.5 * (who.nose + who.mouth), 1.7, 3.5)
     height += 3.6 * bump(across(who, 8), who.chin - 8.5, 8, 5.5)
-    return height.astype(np.float32)
+    return height
 
 
 def _nose_relief(who):
     down = np.clip((Y - 40) / (who.nose - 3 - 40), 0, 1)  # 0 between the brows, 1 at the tip
-    height = (2.5 + (who.nose_length - 3) * down ** 1.25) * step(Y, 34, 44) * (1 - step(Y, who.nose - 2.8, who.nose + 2.2))
-    width = 2.9 + 0.12 * who.nose_width * down + 2.2 * step(down, 0.7, 1)
-    ridge = height * np.exp(-0.5 * ((X - across(who, 4 + 12 * down)) / width) ** 2)
+    height = (2.0 + (who.nose_length - 3) * down ** 1.4) * step(Y, 32, 46)
+    width = 3.7 + 0.06 * who.nose_width * down + 1.5 * step(down, 0.4, 1)
+    off_ridge = X - across(who, 4 + 12 * down)
+    below = step(Y + 0.05 * off_ridge ** 2, who.nose - 4, who.nose + 3.5)  # the tip hangs lower than the wings
+    ridge = height * np.exp(-0.5 * (off_ridge / width) ** 2) * (1 - below)
     tip = across(who, 16)
     wings = sum(bump(across(who, 11) + side * 0.72 * who.nose_width, who.nose - 2.6, 2.3, 2.6) for side in (-1, 1))
-    return ridge + 1.6 * bump(tip, who.nose - 4, 3.6, 3.2) + 3.2 * wings
+    return ridge + 1.8 * bump(tip, who.nose - 4, 3.8, 3.2) + 2.8 * wings
 
 
 def lit(who, height, albedo):
@@ -67,16 +70,18 @@ def lit(who, height, albedo):
     light = who.light
     toward = normal_x * light[0] + normal_y * light[1] + facing * light[2]
     toward = np.where(toward > 0, toward * (1 - 0.75 * _cast_shadow(height, light)), toward)
-    # Light that enters the skin leaves it beside, red light farthest: shadows of skin have warm borders.
-    wraps = np.array([0.30, 0.17, 0.12], np.float32)
-    direct = np.clip((toward[..., None] + wraps) / (1 + wraps), 0, None)
     hollow = np.clip(1 - 0.10 * np.clip(blurred(height, 4) - height, 0, 5), 0.4, 1)
     sky = (0.75 - 0.25 * normal_y) * hollow
-    picture = albedo * (who.ambient * sky[..., None] + (1.05 - who.ambient) * direct * who.light_colour)
     half_way = light + np.array([0, 0, 1])
-    half_way = half_way / np.linalg.norm(half_way)
+    half_way = (half_way / np.linalg.norm(half_way)).astype(np.float32)
     gloss = np.clip(normal_x * half_way[0] + normal_y * half_way[1] + facing * half_way[2], 0, 1) ** 22
-    return (picture + (0.11 * gloss * np.clip(toward, 0, 1))[..., None] * who.light_colour).astype(np.float32)
+    gloss = 0.11 * gloss * np.clip(toward, 0, 1)
+    channels = []
+    # Light that enters the skin leaves it beside, red light farthest: shadows of skin have warm borders.
+    for colour, wrap, light_colour in zip(cv2.split(albedo), (0.30, 0.17, 0.12), who.light_colour):
+        direct = (1.05 - who.ambient) * light_colour * np.clip((toward + wrap) / (1 + wrap), 0, None)
+        channels.append(colour * (who.ambient * sky + direct) + light_colour * gloss)
+    return cv2.merge(channels)
 
 
 def _cast_shadow(height, light):
@@ -97,20 +102,22 @@ def face_albedo(rng, who, form):
     flush = 0.7 * flush + 0.8 * bump(across(who, 15), who.nose - 4, 5, 4) + 0.25 * bump(across(who, 8), who.chin - 8, 8, 6)
     sockets = sum(bump(64 + 17.5 * side, 50, 9, 6) for side in (-1, 1))
     strength = rng.uniform(0.3, 1)
-    albedo = 1 - strength * (1 - 0.4 * who.darkness) * flush[..., None] * np.array([0.00, 0.13, 0.12])
-    albedo = albedo - (0.08 + 0.14 * who.age) * sockets[..., None] * np.array([0.8, 1.0, 0.9])
-    albedo = albedo + 0.014 * noise(rng, 2.5)[..., None] + 0.008 * noise(rng, 0.6)[..., None]
+    grain = 1 + 0.014 * noise(rng, 2.5) + 0.008 * noise(rng, 0.6)
+    flush = strength * (1 - 0.4 * who.darkness) * flush
+    sockets = (0.08 + 0.14 * who.age) * sockets
+    channels = [grain - 0.8 * sockets, grain - 0.13 * flush - sockets, grain - 0.12 * flush - 0.9 * sockets]
     if who.freckles:
         where = np.clip(bump(across(who, 12), 68, 24, 9) * 1.3, 0, 1)
         spots = step(noise(rng, 0.6), 1.4, 2.2) * where * who.freckles
-        albedo = albedo - spots[..., None] * np.array([0.14, 0.22, 0.26])
-    return (albedo * who.skin).astype(np.float32)
+        channels = [channel - strength * spots for channel, strength in zip(channels, (0.14, 0.22, 0.26))]
+    return cv2.merge([channel * colour for channel, colour in zip(channels, who.skin)])
 
 
 def draw_background(rng, who):
     """A new picture [rows, columns, 3]: a wall, a sky of soft lights, a window frame or foliage, out of focus."""
     first, second = rng.uniform(0.08, 0.9) * rng.uniform(0.75, 1.15, (2, 3))
     second = np.clip(second * rng.uniform(0.4, 1.5), 0.03, 0.95)
+    first, second = first.astype(np.float32), second.astype(np.float32)
     angle = rng.uniform(0, 2 * np.pi)
     way = np.broadcast_to(0.5 + ((X - 64) * np.cos(angle) + (Y - 64) * np.sin(angle)) / 160, (Y.size, X.size))
     kind = rng.choice(['wall', 'clouds', 'panels', 'lights', 'foliage'], p=[0.3, 0.22, 0.2, 0.14, 0.14])
@@ -123,7 +130,7 @@ def draw_background(rng, who):
         levels = rng.uniform(0, 1, 4)
         across_panels = levels[0] + sum((b - a) * step(X, e - 1.5, e + 1.5) for a, b, e in zip(levels, levels[1:], edges))
         way = 0.8 * across_panels + 0.2 * way
-    picture = (first + np.clip(way, 0, 1)[..., None] * (second - first)).astype(np.float32)
+    picture = first + coloured(np.clip(way, 0, 1), second - first)
     if kind == 'lights':
         for _ in range(rng.integers(4, 9)):
             radius = rng.uniform(5, 14)
@@ -139,7 +146,7 @@ def draw_ears(who, picture, form):
         seen = np.clip(1 - 3.0 * side * who.turn, 0, 1.6)  # the ear on the side that the head turns to hides
         if seen < 0.15:
             continue
-        x, width = edge + side * (1.2 * seen - 0.8), 4.4 * who.ear * seen
+        x, width = edge + side * (1.0 * seen - 0.8), 3.8 * who.ear * seen
         top, bottom = 49 - 4 * who.nod, 71 - 7 * who.nod
         ear = ellipse((x, (top + bottom) / 2), (width, (bottom - top) / 2), 0.4)
         brightness = np.clip(0.62 + 0.4 * side * who.light[0], 0.3, 1)
@@ -149,27 +156,30 @@ def draw_ears(who, picture, form):
 
 
 def draw_neck_and_clothes(rng, who, picture):
-    centre = 64 - 6 * who.turn + who.lean * (Y - 60)
-    v = (X - centre) / (who.neck_width + 0.25 * np.clip(Y - 112, 0, None) ** 1.2)
+    top = 80 * SUPERSAMPLING
+    picture, y = picture[top:], Y[top:]
+    centre = 64 - 6 * who.turn + who.lean * (y - 60)
+    beside = np.abs(X - centre) - who.neck_width - 0.25 * np.clip(y - 112, 0, None) ** 1.2
+    v = np.clip((X - centre) / (np.abs(X - centre) - beside), -1.5, 1.5)
     round_light = np.clip(0.52 + who.light[2] * 0.25 - 0.25 * v ** 2 + 0.45 * v * who.light[0], 0.15, 1)
-    below_chin = np.sqrt(np.clip((Y - who.chin + 12) / 34, 0, 1))
-    shadow = 0.35 + 0.45 * below_chin + 0.25 * np.abs(np.clip(v, -1, 1)) ** 2 * (1 - below_chin)
-    skin = who.skin * (round_light * shadow * (0.7 + 0.6 * who.ambient))[..., None]
-    neck = coverage((1 - np.abs(v)) * who.neck_width) * (Y > 70)
-    paint(picture, everywhere(neck.astype(np.float32)), skin)
-    cloth = rng.uniform(0.05, 0.85) * rng.uniform(0.6, 1.2, 3)
-    collar = rng.choice(['round', 'open', 'high', 'shirt'])
-    depth = {'round': 124, 'open': 133, 'high': 117, 'shirt': 129}[collar] + rng.normal(0, 1.5)
-    dip = (1 - np.clip(np.abs(v), 0, 1.5) ** (1.1 if collar in ('open', 'shirt') else 2.2)) * 12
-    shoulders = depth - 12 + dip - 0.2 * np.clip(np.abs(X - centre) - who.neck_width - 6, -8, 0)
-    shoulders = shoulders + 0.22 * np.clip(np.abs(X - centre) - who.neck_width - 4, 0, None)
-    folds = 1 + 0.06 * strands(rng, X + 0.3 * Y, Y) + 0.5 * who.light[0] * np.clip((X - centre) / 64, -1, 1)
-    rim = 1 - 0.35 * np.exp(-0.5 * ((Y - shoulders - 1.5) / 1.2) ** 2)
-    edge = coverage(Y - shoulders).astype(np.float32)
-    tint(picture, everywhere(blurred(edge, 1.5)), 0.75)
-    paint(picture, everywhere(edge), np.clip(cloth * (0.75 * folds * rim)[..., None], 0, 1))
-    if collar == 'shirt':
-        for side in (-1, 1):
-            x = float(centre[120 * SUPERSAMPLING, 0]) + side * who.neck_width
-            flap = filled(np.array([(x, 113), (x + 7 * side, 117), (x - 5 * side, 131), (x - 14 * side, 128)]), 0.4)
-            paint(picture, flap, np.clip(cloth * 0.95 + 0.05, 0, 1))
+    below_chin = np.sqrt(np.clip((y - who.chin + 12) / 34, 0, 1))
+    shadow = 0.35 + 0.45 * below_chin + 0.25 * np.clip(v ** 2, 0, 1) * (1 - below_chin)
+    skin = coloured(round_light * shadow * (0.7 + 0.6 * who.ambient), who.skin)
+    paint(picture, everywhere(coverage(-beside)), skin)
+    _draw_clothes(rng, who, picture, y, centre, np.abs(v))
+
+
+def _draw_clothes(rng, who, picture, y, centre, off_middle):
+    """`off_middle` is 0 in the neck's middle and 1 at its sides."""
+    cloth = (rng.uniform(0.05, 0.85) * rng.uniform(0.6, 1.2, 3)).astype(np.float32)
+    collar = str(rng.choice(['round', 'open', 'high', 'shirt']))
+    depth = {'round': 123, 'open': 131, 'high': 117, 'shirt': 128}[collar] + rng.normal(0, 1.5)
+    height = depth - 111  # how far the collar dips between the sides of the neck
+    dip = height * (1 - np.clip(off_middle, 0, 1) ** (1.3 if collar in ('open', 'shirt') else 2.4))
+    edge_y = 111 + dip + 0.26 * np.clip(np.abs(X - centre) - who.neck_width, 0, None)
+    folds = 1 + 0.05 * strands(rng, 0.5 * (X + 0.3 * Y), Y)[-len(y):]
+    folds = folds + 0.5 * who.light[0] * np.clip((X - centre) / 64, -1, 1)
+    rim = 1 - 0.35 * np.exp(-0.5 * ((y - edge_y - 1.5) / 1.2) ** 2)
+    cover = coverage(y - edge_y)
+    tint(picture, everywhere(blurred(cover, 1.5)), 0.75)
+    paint(picture, everywhere(cover), np.clip(coloured(0.75 * folds * rim, cloth), 0, 1))

@@ -24,6 +24,9 @@ def person(rng):
     _choose_shape(rng, who)
     _choose_hair(rng, who)
     _choose_light(rng, who)
+    for name, value in vars(who).items():  # NumPy numbers would turn whole pictures into float64
+        if isinstance(value, (np.ndarray, np.floating)):
+            setattr(who, name, value.astype(np.float32) if value.ndim else float(value))
     return who
 
 
@@ -37,7 +40,7 @@ def _choose_colours(rng, who):
     lower = min(int(tone), len(SKIN_TONES) - 2)
     who.darkness = tone / (len(SKIN_TONES) - 1)
     who.skin = SKIN_TONES[lower] + (tone - lower) * (SKIN_TONES[lower + 1] - SKIN_TONES[lower])
-    who.skin = np.clip(who.skin * rng.normal(1, [0.02, 0.025, 0.035]), 0, 1)
+    who.skin = np.clip(who.skin * rng.normal(1, [0.012, 0.012, 0.03]), 0, 1)
     names = list(HAIR_COLOURS)
     dark, fair = [0.6, 0.33, 0.05, 0.02, 0, 0, 0, 0], [0.12, 0.25, 0.25, 0.08, 0.18, 0.12, 0, 0]
     chances = np.array(dark if who.darkness > 0.42 else fair)
@@ -76,7 +79,7 @@ def _choose_shape(rng, who):
     who.temple = rng.uniform(0.02, 0.10)
     who.nose = rng.normal(77.5 + 1.2 * man, 1.8) + 13 * who.nod
     who.nose_width = np.clip(rng.normal(8.0 + 0.8 * man + 1.8 * who.darkness, 0.8), 6.3, 12)
-    who.nose_length = rng.normal(12 + 1.5 * man - 2 * who.darkness, 1.2)
+    who.nose_length = rng.normal(10 + 1.5 * man - 1.5 * who.darkness, 1.0)
     who.mouth = 0.45 * who.nose + 0.55 * who.chin - rng.normal(4.6, 1.2) - 0.2 * who.gap
     who.mouth_width = rng.normal(14.2, 1.1) + 2.5 * max(who.smile, 0)
     who.upper_lip = np.clip(rng.normal(3.0 - 0.9 * man + 1.8 * who.darkness - 0.8 * who.age, 0.5), 1.2, 5)
@@ -99,7 +102,7 @@ def _choose_hair(rng, who):
         who.style = 'short'
     who.part = float(rng.choice([-1, 1])) * rng.uniform(0.2, 0.6)
     who.hair_volume = float(rng.uniform(0, 1))
-    who.hairline = float(np.clip(rng.normal(8, 4) + 10 * who.nod, -4, 18))
+    who.hairline = float(np.clip(rng.normal(13, 4) + 10 * who.nod, 2, 22))
     who.wave = float(rng.uniform(0, 1)) ** 2
     who.hat = bool(rng.random() < 0.05)
     beard = 'none' if who.masculine < 0.55 else rng.choice(

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import tensorflow_datasets as tfds
 
 from gln_jax import errors, images
-from gln_jax.data import holdout, picture_files
+from gln_jax.data import holdout, picture_files, preparation
 
 INDEX = 'index.csv'
 SPLITS = ('train', 'val', 'test')
@@ -44,14 +44,9 @@ def prepare(folder, directory=None):
     folder = pathlib.Path(folder).expanduser()
     found, are_held_out = entries(folder)
     builder = FolderFaces(folder=folder, entries=found, config=_key(folder, found), data_dir=directory)
-    if not builder.is_prepared():
-        if are_held_out:
-            _tell_held_out(folder, found)
-        try:
-            builder.download_and_prepare(file_format='array_record')
-        except OSError:
-            if not builder.is_prepared():  # by another process, which was faster
-                raise
+    if are_held_out and not builder.is_prepared():
+        _tell_held_out(folder, found)
+    preparation.prepare(builder, f'{len(found):,} faces of {folder}')
     return tfds.builder_from_directory(builder.data_dir)
 
 
@@ -101,11 +96,11 @@ class FolderFaces(tfds.core.GeneratorBasedBuilder):
             'file': tfds.features.Text(), 'source': tfds.features.Text(), 'identity': tfds.features.Text()}))
 
     def _split_generators(self, dl_manager):
-        return {split: self._generate_examples([entry for entry in self._entries if entry.split == split])
+        return {split: self._generate_examples(split, [entry for entry in self._entries if entry.split == split])
                 for split in sorted({entry.split for entry in self._entries})}
 
-    def _generate_examples(self, entries):
-        for entry in entries:
+    def _generate_examples(self, split, entries):
+        for entry in preparation.with_progress(entries, split):
             yield entry.file, {'image': picture_files.encoded_face(self._folder / entry.file), 'file': entry.file,
                                'source': entry.source, 'identity': entry.identity}
 

@@ -1,0 +1,29 @@
+"""Data sets are prepared once, by TFDS, and told about in our own words."""
+
+import contextlib
+import io
+
+import tensorflow_datasets as tfds
+from tqdm import tqdm
+
+
+def prepare(builder, what):
+    """Prepares `builder`'s data set as ArrayRecord if it is not there yet, after one line that names it: `what`.
+
+    A preparation that was killed starts anew at the next call. Two processes may prepare the same set at once.
+    """
+    if builder.is_prepared():
+        return
+    print(f'preparing {what}, once; kept in {builder.data_path}', flush=True)
+    tfds.disable_progress_bar()
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # TFDS speaks of downloads of unknown size
+            builder.download_and_prepare(file_format='array_record')
+    except OSError:
+        if not builder.is_prepared():  # by another process, which was faster
+            raise
+
+
+def with_progress(faces, split):
+    """The iterable `faces`, with a progress bar where somebody is looking."""
+    return tqdm(faces, desc=f'preparing {split}', unit=' faces', leave=False, delay=1, disable=None)
