@@ -44,7 +44,8 @@ def _config_from(arguments):
         if config is not None:
             config.name  # a file that could not be loaded says so only when it is used
     except (AttributeError, KeyError) as error:
-        field, _, hint = str(error.args[0]).strip('"').replace('\\n', '\n').partition('\n')
+        field, _, hint = str(error.args[0]).replace('\\n', '\n').replace('\\', '').strip('\'"').partition('\n')
+        field = field.strip("'")
         raise errors.InputError(f'--config has no setting {field}. {hint} (gln_jax/config.py lists them all)') from error
     except OSError as error:
         reason = str(error).strip().splitlines()[-1]

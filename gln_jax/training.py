@@ -45,6 +45,8 @@ def train(config, workdir):
                 if step == config.reconstruction.steps:
                     state = steps.begin_adversarial(config, state)
                 if batches is None or step == config.reconstruction.steps:
+                    if batches:
+                        batches.close()
                     batches = pipeline.training_batches(config, schedule.batch_size_at(config, step), step)
                 began = time.perf_counter()
                 faces = next(batches)

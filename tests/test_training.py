@@ -1,0 +1,213 @@
+"""Training as a user runs it: child processes that are killed, told to end, and started again."""
+
+import json
+import math
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import chex
+import jax
+import pytest
+
+from gln_jax import checkpoints, errors, files, steps, training
+from gln_jax import config as settings
+from gln_jax.data import drawn, preparation
+
+ROOT = pathlib.Path(__file__).parent.parent
+FACES = {'train': 24, 'val': 8, 'test': 8}
+RECONSTRUCTION_STEPS, TOTAL_STEPS = 60, 60 + 2 * 20
+
+
+@pytest.fixture(scope='module')
+def drawn_faces(tmp_path_factory):
+    """A TFDS data directory with a few drawn faces in it."""
+    directory = tmp_path_factory.mktemp('tfds')
+    preparation.prepare(drawn.DrawnFaces(faces=FACES, data_dir=directory), 'a few drawn faces')
+    return directory
+
+
+@pytest.fixture(scope='module')
+def config(drawn_faces):
+    config = settings.default()
+    config.network = 'gn_only'
+    config.data.directory = str(drawn_faces)
+    config.reconstruction.update(steps=RECONSTRUCTION_STEPS, batch_size=4)
+    config.adversarial.update(turns=2, discriminator_steps=8, generator_steps=12, batch_size=4)
+    config.validation.faces = 4
+    config.checkpoint.every_steps = 10
+    config.log.update(every_seconds=0.2, pictures_every_steps=50)
+    return config
+
+
+def overrides(config):
+    """The command line that makes the default config this one."""
+    default = settings.default()
+    for room in ('reconstruction', 'adversarial', 'validation', 'checkpoint', 'log', 'data', ''):
+        place, normal = (config[room], default[room]) if room else (config, default)
+        for name, value in place.items():
+            if not hasattr(value, 'items') and value != normal[name]:
+                yield f'--config.{room}.{name}={value}'.replace('..', '.')
+
+
+def start(config, workdir, *more):
+    return subprocess.Popen(
+        [sys.executable, 'train.py', '--config=configs/x8.py', *overrides(config), f'--workdir={workdir}', '--noscore',
+         *more], cwd=ROOT, env=os.environ | {'XLA_FLAGS': ''}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(process):
+    out, err = process.communicate(timeout=300)
+    return process.returncode, out, err
+
+
+def wait_for_step(process, workdir, step):
+    """Returns when a checkpoint of at least that step stands in the workdir."""
+    folder = workdir / checkpoints.LATEST
+    while not any(path.name.isdigit() and int(path.name) >= step for path in folder.glob('*')):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+
+
+def final_state(config, workdir, step=TOTAL_STEPS):
+    shape = jax.eval_shape(lambda: steps.create_state(config))
+    return jax.device_get(checkpoints.load_state(workdir / checkpoints.LATEST / str(step), shape))
+
+
+@pytest.fixture(scope='module')
+def undisturbed(config, tmp_path_factory):
+    workdir = tmp_path_factory.mktemp('runs') / 'undisturbed'
+    code, out, err = finish(start(config, workdir))
+    assert code == 0, err
+    return workdir, out
+
+
+def test_a_run_leaves_what_it_promises(config, undisturbed):
+    workdir, out = undisturbed
+    assert f'step {TOTAL_STEPS}/{TOTAL_STEPS}' in out and 'faces/s' in out and ' left' in out and ' dB' in out
+    assert 'waiting for data' in out and 'peak memory' in out
+    assert (workdir / checkpoints.RECONSTRUCTION / str(RECONSTRUCTION_STEPS)).is_dir()
+    assert settings.from_json((workdir / 'config.json').read_text()) == config
+    lines = [json.loads(line) for line in (workdir / 'metrics.jsonl').read_text().splitlines()]
+    assert lines[-1]['step'] == TOTAL_STEPS
+    logged = set().union(*lines)
+    assert {'reconstruction_loss', 'adversarial_loss', 'adversarial_weight', 'discriminator_loss', 'validation_psnr',
+            'faces_per_second', 'waiting_share'} <= logged
+    assert list((workdir / 'tensorboard').glob('events.out.tfevents.*'))
+
+
+def test_both_stages_learn(config, undisturbed):
+    workdir, _ = undisturbed
+    lines = [json.loads(line) for line in (workdir / 'metrics.jsonl').read_text().splitlines()]
+    losses = [line['reconstruction_loss'] for line in lines if 'reconstruction_loss' in line]
+    assert losses[-1] < 0.8 * losses[0]
+    end_of_stage_1 = checkpoints.load_state(workdir / checkpoints.RECONSTRUCTION / str(RECONSTRUCTION_STEPS),
+                                            jax.eval_shape(lambda: steps.create_state(config)))
+    assert end_of_stage_1.adversarial_weight == 0
+    assert final_state(config, workdir).adversarial_weight > 0
+
+
+def test_killed_at_any_time_a_run_ends_with_the_same_bits(config, undisturbed, tmp_path):
+    for step in (10, RECONSTRUCTION_STEPS + 20):  # in stage 1, and in the middle of stage 2
+        process = start(config, tmp_path / 'run')
+        wait_for_step(process, tmp_path / 'run', step)
+        process.send_signal(signal.SIGKILL)
+        assert finish(process)[0] == -signal.SIGKILL
+    code, out, err = finish(start(config, tmp_path / 'run'))
+    assert code == 0 and 'continuing from step' in out, err
+    chex.assert_trees_all_equal(final_state(config, tmp_path / 'run'), final_state(config, undisturbed[0]))
+    steps_logged = [json.loads(line)['step'] for line in (tmp_path / 'run' / 'metrics.jsonl').read_text().splitlines()]
+    assert steps_logged == sorted(steps_logged), 'what was logged after the checkpoint is logged once'
+
+
+def test_told_to_end_a_run_saves_first(config, undisturbed, tmp_path):
+    config = settings.from_json(settings.to_json(config))
+    config.checkpoint.every_steps = 1000
+    process = start(config, tmp_path / 'run')
+    while not (tmp_path / 'run' / 'metrics.jsonl').exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    code, _, err = finish(process)
+    assert code == training.TERMINATED == 143 and 'terminated: saved step' in err and 'Traceback' not in err
+    assert finish(start(config, tmp_path / 'run'))[0] == 0
+    chex.assert_trees_all_equal(final_state(config, tmp_path / 'run'), final_state(config, undisturbed[0]))
+
+
+def test_a_finished_run_has_nothing_left_to_train(config, undisturbed, capsys):
+    """Here on four devices, while the run itself had one: any checkpoint restores onto any number."""
+    training.train(config, undisturbed[0])
+    assert f'continuing from step {TOTAL_STEPS}' in capsys.readouterr().out
+
+
+def test_another_config_in_the_same_workdir_is_refused_by_its_field(config, undisturbed):
+    other = settings.from_json(settings.to_json(config))
+    other.optimizer.learning_rate = 0.5
+    before = (undisturbed[0] / 'config.json').read_bytes()
+    with pytest.raises(errors.InputError, match=r'optimizer.learning_rate: 0.001 there, 0.5 now'):
+        training.train(other, undisturbed[0])
+    assert (undisturbed[0] / 'config.json').read_bytes() == before
+
+
+def test_somebody_elses_folder_is_not_written_to(config, tmp_path):
+    (tmp_path / 'thesis.txt').write_text('precious')
+    with pytest.raises(errors.InputError, match='holds other files'):
+        training.train(config, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ['thesis.txt']
+
+
+def test_a_workdir_that_is_a_file_is_refused(config, tmp_path):
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(errors.InputError, match='is a file'):
+        training.train(config, tmp_path / 'file')
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint(config, tmp_path):
+    config = settings.from_json(settings.to_json(config))
+    config.optimizer.name, config.checkpoint.every_steps = 'sgd', 1
+    code, _, err = finish(start(config, tmp_path / 'run', '--config.optimizer.name=sgd', '--config.optimizer.clip_norm=0',
+                                '--config.optimizer.learning_rate=1e-3'))
+    assert code == 1 and 'is not finite' in err and 'Traceback' not in err and len(err.splitlines()) == 1
+    kept = checkpoints.find(tmp_path / 'run')
+    state = checkpoints.load_state(kept, jax.eval_shape(lambda: steps.create_state(config)))
+    assert all(math.isfinite(leaf.sum()) for leaf in jax.tree.leaves(state.generator))
+
+
+def test_a_full_disk_is_one_line(config, tmp_path):
+    if os.geteuid() or subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=100m', 'tmpfs', tmp_path],
+                                      capture_output=True).returncode:
+        pytest.skip('needs the right to mount a small disk')
+    try:
+        code, _, err = finish(start(config, tmp_path / 'run'))
+    finally:
+        subprocess.run(['umount', '-l', tmp_path], check=True)
+    assert code == 2 and 'no space left on the disk' in err and 'Traceback' not in err
+
+
+@pytest.mark.parametrize('arguments, message', [
+    ([], '--config is missing; give one of configs/'),
+    (['--config=configs/none.py'], 'cannot be loaded'),
+    (['--config=configs/x8.py:gln5'], "variant 'gln5' is not known; choose of"),
+    (['--config=configs/x8.py', '--config.optimizer.learning_rat=1'], 'no setting learning_rat. Did you mean'),
+    (['--config=configs/x8.py', '--config.scale=big'], 'config.scale'),
+    (['--config=configs/x8.py', '--config.scale=3'], 'config.scale: 3 is not known; choose one of 4, 8'),
+    (['--config=configs/x8.py', '--wrkdir=x'], 'wrkdir'),
+    (['--config=configs/x8.py', 'x'], 'x: not understood'),
+    (['--config=configs/x8.py', '--config.data.name=folder', '--config.data.path=nowhere'], 'nowhere: there is no such'),
+])
+def test_bad_arguments_are_one_line_and_exit_code_2(arguments, message, tmp_path):
+    process = subprocess.run([sys.executable, 'train.py', *arguments, f'--workdir={tmp_path / "run"}'], cwd=ROOT,
+                             capture_output=True, text=True, timeout=120)
+    assert process.returncode == 2 and message in process.stderr
+    assert len(process.stderr.splitlines()) == 1 and 'Traceback' not in process.stderr
+
+
+def test_files_are_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    files.write(tmp_path / 'a', 'before')
+    monkeypatch.setattr(files.os, 'fsync', lambda _: (_ for _ in ()).throw(OSError('disk')))
+    with pytest.raises(OSError):
+        files.write(tmp_path / 'a', 'after')
+    assert [path.name for path in tmp_path.iterdir()] == ['a'] and (tmp_path / 'a').read_text() == 'before'
