@@ -10,10 +10,11 @@ import sys
 import time
 
 import chex
+import evaluate
 import jax
 import pytest
 
-from gln_jax import checkpoints, errors, files, steps, training
+from gln_jax import checkpoints, errors, files, steps, training, weights
 from gln_jax import config as settings
 from gln_jax.data import drawn, preparation
 
@@ -141,6 +142,20 @@ def test_a_finished_run_has_nothing_left_to_train(config, undisturbed, capsys):
     """Here on four devices, while the run itself had one: any checkpoint restores onto any number."""
     training.train(config, undisturbed[0])
     assert f'continuing from step {TOTAL_STEPS}' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('of', ['', checkpoints.RECONSTRUCTION, f'{checkpoints.LATEST}/{TOTAL_STEPS}', 'weights file'])
+def test_both_stages_can_be_scored_by_their_paths_alone(undisturbed, tmp_path, of, capsys):
+    path = undisturbed[0] / of
+    if of == 'weights file':
+        path = tmp_path / 'x8.safetensors'
+        weights.export(undisturbed[0], path)
+    evaluate.main([f'--ckpt={path}', f'--output={tmp_path / "scores"}'])
+    scores = json.loads((tmp_path / 'scores' / 'scores.json').read_text())
+    assert scores['images'] == FACES['test'] and scores['scale'] == 8 and scores['data'] == 'drawn test'
+    assert set(scores['methods']) == {'nearest', 'bilinear', 'bicubic', 'gln'}
+    assert 'bicubic' in capsys.readouterr().out
+    assert (tmp_path / 'scores' / 'faces.png').is_file() and (tmp_path / 'scores' / 'scores.csv').is_file()
 
 
 def test_another_config_in_the_same_workdir_is_refused_by_its_field(config, undisturbed):
