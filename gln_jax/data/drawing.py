@@ -5,11 +5,11 @@ import numpy as np
 
 from gln_jax.data import drawing_features, drawing_hair, drawing_head
 from gln_jax.data.drawing_person import person
-from gln_jax.data.drawing_tools import SIZE, SUPERSAMPLING, blurred, everywhere, paint
+from gln_jax.data.drawing_tools import SIZE, blurred, everywhere, paint
 
 
 def draw_face(seed):
-    """The face of `seed` (an int of at least 0): RGB [128, 128, 3] uint8 in [0, 255], the same for a seed at every call.
+    """The face of `seed` (an int of at least 0): RGB [128, 128, 3] uint8 in [0, 255], the same at every call.
 
     The eye centres lie within a pixel of `images.TEMPLATE_EYES`.
     """

@@ -1,4 +1,4 @@
-"""The small parts of a drawn face: eyes, brows, nostrils, mouth, wrinkles, beard and glasses, painted on the lit skin."""
+"""The small parts of a drawn face: eyes, brows, nostrils, mouth, wrinkles, beard, glasses, painted on the lit skin."""
 
 import numpy as np
 
@@ -108,11 +108,13 @@ def draw_mouth(who, picture):
     left = (x - half * (1 + 0.35 * who.turn), y - 1.8 * who.smile)
     right = (x + half * (1 - 0.35 * who.turn), y - 1.8 * who.smile)
     notch = across(who, 12)
-    top = curve([left, (notch - 0.55 * half, y - 0.66 * who.upper_lip - 0.5 * who.smile), (notch - 2.6, y - who.upper_lip),
+    slope = y - 0.66 * who.upper_lip - 0.5 * who.smile
+    top = curve([left, (notch - 0.55 * half, slope), (notch - 2.6, y - who.upper_lip),
                  (notch, y - 0.78 * who.upper_lip), (notch + 2.6, y - who.upper_lip),
-                 (notch + 0.55 * half, y - 0.66 * who.upper_lip - 0.5 * who.smile), right])
+                 (notch + 0.55 * half, slope), right])
     upper_line = curve([left, (x - 0.45 * half, y), (notch, y + 0.5), (x + 0.45 * half, y), right])
-    lower_line = curve([left, (x - 0.5 * half, y + 0.75 * gap), (notch, y + 0.5 + gap), (x + 0.5 * half, y + 0.75 * gap), right])
+    lower_line = curve([left, (x - 0.5 * half, y + 0.75 * gap), (notch, y + 0.5 + gap),
+                        (x + 0.5 * half, y + 0.75 * gap), right])
     bottom = curve([left, (x - 0.52 * half, y + 0.8 * gap + 0.82 * who.lower_lip), (x, y + gap + 0.5 + who.lower_lip),
                     (x + 0.52 * half, y + 0.8 * gap + 0.82 * who.lower_lip), right])
     tint(picture, filled(np.concatenate([top, upper_line[::-1]]), 0.35), 0.80 * who.lips)
@@ -148,7 +150,8 @@ def draw_wrinkles(rng, who, picture):
     for side in (-1, 1):
         wing = across(who, 11) + side * who.nose_width
         corner = across(who, 10) + side * (who.mouth_width + 3)
-        fold = curve([(wing + side * 0.8, who.nose - 4), (0.45 * wing + 0.55 * corner + side, who.nose + 3), (corner, who.mouth - 1)])
+        fold = curve([(wing + side * 0.8, who.nose - 4), (0.45 * wing + 0.55 * corner + side, who.nose + 3),
+                      (corner, who.mouth - 1)])
         tint(picture, stroked([fold], 1.0, 1.0), 0.62, np.clip(0.12 + 0.4 * smile + 0.6 * who.age, 0, 1))
         if who.age > 0.5:
             x = 64 + side * (18.5 + who.eye_width + 2)
@@ -166,9 +169,10 @@ def draw_beard(rng, who, picture, form):
     if who.beard == 'none':
         return
     mouth_x, below_nose = across(who, 10), who.nose + 2.5
-    cheek_line = who.mouth - 4 + 16 * (0.75 - np.abs(form.u)) * (np.abs(form.u) < 0.75) - 60 * np.clip(np.abs(form.u) - 0.75, 0, 1)
-    moustache = step(Y, below_nose - 0.5, below_nose + 2) * step(
-        who.mouth_width + 2.5 - np.abs(X - mouth_x) - 1.1 * np.clip(who.mouth - Y, 0, None), -2.5, 1.5) * (Y < who.mouth + 6)
+    bound = np.abs(form.u)
+    cheek_line = who.mouth - 4 + 16 * (0.75 - bound) * (bound < 0.75) - 60 * np.clip(bound - 0.75, 0, 1)
+    inside = who.mouth_width + 2.5 - np.abs(X - mouth_x) - 1.1 * np.clip(who.mouth - Y, 0, None)
+    moustache = step(Y, below_nose - 0.5, below_nose + 2) * step(inside, -2.5, 1.5) * (Y < who.mouth + 6)
     chin = step(who.mouth_width + 1 - np.abs(X - mouth_x), -2.5, 1.5) * (Y > who.mouth - 1)
     if who.beard == 'moustache':
         area = moustache * (1 - step(Y, who.mouth - 1, who.mouth + 0.5))
@@ -198,11 +202,13 @@ def draw_glasses(who, picture):
     unit = np.stack([np.cos(angles), np.sin(angles)], 1) / corner[:, None] ** (1 / power)
     lines, glass = [], []
     for side in (-1, 1):
-        rim = np.array([64 + 18.8 * side + 2 * who.turn, 52]) + unit * (half_width * (1 - 0.3 * side * who.turn), half_height)
+        radii = (half_width * (1 - 0.3 * side * who.turn), half_height)
+        rim = np.array([64 + 18.8 * side + 2 * who.turn, 52]) + unit * radii
         temple = np.array([(rim[:, 0].max() if side > 0 else rim[:, 0].min(), 48), (64 + 44 * side - 6 * who.turn, 49)])
         lines += [rim, temple]
         glass.append(rim)
-    inner = [64 - 18.8 + 2 * who.turn + half_width * (1 + 0.3 * who.turn), 64 + 18.8 + 2 * who.turn - half_width * (1 - 0.3 * who.turn)]
+    inner = [64 - 18.8 + 2 * who.turn + half_width * (1 + 0.3 * who.turn),
+             64 + 18.8 + 2 * who.turn - half_width * (1 - 0.3 * who.turn)]
     lines.append(curve([(inner[0], 50), (0.5 * sum(inner), 48), (inner[1], 50)]))
     for rim in glass:
         if who.glasses == 'sun':

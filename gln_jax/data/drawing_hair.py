@@ -8,7 +8,7 @@ _LONG = ('long', 'curtains', 'fringe')
 
 
 def hair_picture(rng, who):
-    """The hair's colour at every canvas pixel, [rows, columns, 3]: strands from the crown down, with a band of gloss."""
+    """The hair's colour at every canvas pixel, [rows, columns, 3], and the texture in it, [rows, columns]."""
     crown_x, crown_y = 64 + 30 * who.part * (who.style in ('side part', 'long', 'curtains')) - 6 * who.turn, -22.0
     spread = 1 - np.exp(-(Y - crown_y) / 42)
     lane = (X - crown_x) / spread
@@ -59,7 +59,8 @@ def _hairline(who, form, texture):
     bound = np.abs(X - form.centre) / np.maximum(form.half_width, 0.8 * who.cheek_width)
     ends = 140.0 if who.style in _LONG + ('bob',) else 50.0 - 5 * who.nod
     ends = (118.0 if who.masculine < 0.5 else 60.0) if who.style == 'curly' else ends
-    side_start = {'long': 0.90, 'curtains': 0.84, 'fringe': 0.93, 'bob': 0.86}.get(who.style, 0.97) - 0.06 * who.hair_volume
+    side_start = {'long': 0.90, 'curtains': 0.84, 'fringe': 0.93, 'bob': 0.86}.get(who.style, 0.97)
+    side_start = side_start - 0.06 * who.hair_volume
     sides = (ends - who.hairline) * step(bound, side_start - 0.14, side_start + 0.16)
     top = who.hairline + 5 * bound ** 2
     if who.style == 'fringe':

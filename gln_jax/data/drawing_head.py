@@ -11,9 +11,9 @@ from gln_jax.data.drawing_tools import (
 
 
 def head(who):
-    """The head's outline, by canvas row: `middle` [rows, 1] is the x of the face's middle line; `u` [rows, columns] runs
-    from -1 at its left edge through 0 there to 1 at its right edge; `mask` covers the face, with the forehead up to the
-    frame's edge."""
+    """The head's outline: `centre` and `half_width` [rows, 1] of each row, in pixels; `u` [rows, columns], -1 at the
+    face's left edge, 0 at its middle line and 1 at its right edge; `mask` [rows, columns] covers face and forehead.
+    """
     below = np.clip((Y - 58) / (who.chin - 58), 0, 1)
     half_width = who.cheek_width * (1 - who.temple * np.clip((56 - Y) / 50, 0, 1.3) ** 2)
     half_width = half_width * np.clip(1 - below ** who.jaw_power, 0, 1) ** 0.56 * (1 - 0.04 * np.sin(np.pi * below))
@@ -21,10 +21,9 @@ def head(who):
     middle = np.clip(across(who, 6) + (across(who, 9) - across(who, 6)) * below,
                      centre - 0.6 * half_width, centre + 0.6 * half_width)
     left, right = centre - half_width, centre + half_width
-    u = np.where(X < middle, (X - middle) / np.maximum(middle - left, 0.5), (X - middle) / np.maximum(right - middle, 0.5))
-    inside = np.minimum(np.minimum(X - left, right - X), (who.chin - Y) * 1.0)
-    return SimpleNamespace(middle=middle, centre=centre, half_width=half_width, u=u, mask=coverage(inside),
-                           inside=inside)
+    u = (X - middle) / np.where(X < middle, np.maximum(middle - left, 0.5), np.maximum(right - middle, 0.5))
+    inside = np.minimum(np.minimum(X - left, right - X), who.chin - Y)
+    return SimpleNamespace(centre=centre, half_width=half_width, u=u, mask=coverage(inside))
 
 
 def relief(who, form):
@@ -99,7 +98,8 @@ def _cast_shadow(height, light):
 def face_albedo(rng, who, form):
     """Colour of the skin under white light, [rows, columns, 3]: flushed cheeks and nose, dark eye sockets, freckles."""
     flush = sum(bump(64 + 23 * side + 4 * who.turn, 72, 8, 7) for side in (-1, 1))
-    flush = 0.7 * flush + 0.8 * bump(across(who, 15), who.nose - 4, 5, 4) + 0.25 * bump(across(who, 8), who.chin - 8, 8, 6)
+    flush = 0.7 * flush + 0.8 * bump(across(who, 15), who.nose - 4, 5, 4)
+    flush = flush + 0.25 * bump(across(who, 8), who.chin - 8, 8, 6)
     sockets = sum(bump(64 + 17.5 * side, 50, 9, 6) for side in (-1, 1))
     strength = rng.uniform(0.3, 1)
     grain = 1 + 0.014 * noise(rng, 2.5) + 0.008 * noise(rng, 0.6)
@@ -128,8 +128,8 @@ def draw_background(rng, who):
     elif kind == 'panels':
         edges = np.sort(rng.uniform(-10, 138, 3))
         levels = rng.uniform(0, 1, 4)
-        across_panels = levels[0] + sum((b - a) * step(X, e - 1.5, e + 1.5) for a, b, e in zip(levels, levels[1:], edges))
-        way = 0.8 * across_panels + 0.2 * way
+        rises = zip(np.diff(levels), edges)
+        way = 0.8 * (levels[0] + sum(rise * step(X, edge - 1.5, edge + 1.5) for rise, edge in rises)) + 0.2 * way
     picture = first + coloured(np.clip(way, 0, 1), second - first)
     if kind == 'lights':
         for _ in range(rng.integers(4, 9)):

@@ -109,7 +109,8 @@ def _choose_hair(rng, who):
         ['none', 'shadow', 'stubble', 'moustache', 'goatee', 'full'], p=[0.4, 0.2, 0.14, 0.07, 0.06, 0.13])
     who.beard = str(beard)
     who.glasses = str(rng.choice(['none', 'oval', 'square', 'thin', 'sun'], p=[0.82, 0.05, 0.06, 0.05, 0.02]))
-    who.frame = np.array([(0.06, 0.05, 0.05), (0.25, 0.13, 0.07), (0.35, 0.33, 0.32), (0.30, 0.07, 0.08)][rng.integers(4)])
+    frames = [(0.06, 0.05, 0.05), (0.25, 0.13, 0.07), (0.35, 0.33, 0.32), (0.30, 0.07, 0.08)]
+    who.frame = np.array(frames[rng.integers(4)])
 
 
 def _choose_light(rng, who):
