@@ -17,9 +17,9 @@ def sgd_config():
     """Plain SGD: Adam would hide a gradient that is 4 times too large."""
     config = settings.default()
     config.network = 'gln3'
-    config.optimizer.update(name='sgd', learning_rate=1e-10, momentum=0.0, warmup_steps=0, clip_norm=0.0,
+    config.optimizer.update(name='sgd', learning_rate=3e-11, momentum=0.0, warmup_steps=0, clip_norm=0.0,
                             final_learning_rate_share=1.0)
-    config.adversarial.update(generator_learning_rate=1e-10, discriminator_learning_rate=1e-2)
+    config.adversarial.update(generator_learning_rate=3e-11, discriminator_learning_rate=1e-2)
     return config
 
 
@@ -130,7 +130,7 @@ def test_sgd_moves_biases_as_a_network_on_0_to_255_pixels_would():
         return losses.reconstruction_loss((layer['kernel'] * inputs + layer['bias'])[None], target[None])
     changes, _ = optimizer.update(jax.grad(loss)(parameters), optimizer.init(parameters), parameters)
     residual = 255 * (0.5 * inputs + 0.1 - target)
-    by_hand = {'kernel': -1e-10 * jnp.sum(2 * residual * 255 * inputs), 'bias': -1e-10 * jnp.sum(2 * residual) / 255}
+    by_hand = {'kernel': -3e-11 * jnp.sum(2 * residual * 255 * inputs), 'bias': -3e-11 * jnp.sum(2 * residual) / 255}
     chex.assert_trees_all_close(changes['layer'], by_hand, rtol=1e-4)
 
 

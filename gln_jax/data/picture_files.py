@@ -3,10 +3,10 @@
 import io
 import pathlib
 
-import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from gln_jax import errors, images
+from gln_jax.photos import reading
 
 SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 """Endings of the files that count as pictures, in lower case."""
@@ -30,10 +30,10 @@ def encoded_face(path):
         with Image.open(io.BytesIO(data)) as picture:
             if picture.size == (images.FACE_SIZE, images.FACE_SIZE):
                 picture.load()
-                return data if _is_plain(picture, data) else _png(_upright_rgb(picture))
+                return data if _is_plain(picture, data) else _png(reading.upright(picture).convert('RGB'))
             width, height = picture.size
     except Exception as error:  # Pillow raises whatever its parsers meet in a broken file
-        raise errors.InputError(f'{path}: cannot be read as a picture ({_reason(error, data)})') from error
+        raise errors.InputError(f'{path}: cannot be read as a picture ({reading.reason(error, io.BytesIO(data))})') from error
     raise errors.InputError(
         f'{path}: is {width}x{height} pixels, and an aligned face is {images.FACE_SIZE}x{images.FACE_SIZE}; '
         'align or resize it first')
@@ -49,22 +49,7 @@ def _is_turned(picture):
     return picture.getexif().get(_EXIF_ORIENTATION, 1) != 1
 
 
-def _upright_rgb(picture):
-    picture = ImageOps.exif_transpose(picture)
-    if picture.mode.startswith('I;16'):  # Pillow would clip the values instead of scaling them
-        picture = Image.fromarray(np.round(np.asarray(picture) / 257).astype(np.uint8))
-    if picture.mode in ('I', 'F'):
-        raise ValueError('32 bits per pixel, without a known range')
-    return picture.convert('RGB')
-
-
 def _png(picture):
     file = io.BytesIO()
     picture.save(file, 'PNG')
     return file.getvalue()
-
-
-def _reason(error, data):
-    if not data:
-        return 'the file is empty'
-    return 'not a picture' if 'cannot identify image file' in str(error) else str(error)

@@ -4,11 +4,11 @@ import pathlib
 import tarfile
 import zipfile
 
-import cv2
 import numpy as np
 import tensorflow_datasets as tfds
 
-from gln_jax import errors, images
+from gln_jax import errors
+from gln_jax.alignment import align
 from gln_jax.data import holdout
 
 LFW_EYES = ((103.9, 113.1), (146.3, 112.5))
@@ -130,24 +130,3 @@ def celeb_a_splits(builder):
     """{'train', 'val', 'test': CelebAFaces}, the authors' own."""
     return {split: CelebAFaces(builder.as_data_source(its_name), split)
             for split, its_name in (('train', 'train'), ('val', 'validation'), ('test', 'test'))}
-
-
-def align(image, eyes):
-    """A face uint8 RGB [128, 128, 3] with the eyes at `images.TEMPLATE_EYES`.
-
-    Turned, scaled and moved by one bicubic interpolation, after a blur against aliasing where it shrinks. Beyond the
-    image's border, the pixels nearest to it go on.
-
-    Args:
-        image: uint8 RGB [H, W, 3].
-        eyes: centres (x, y) of the two eyes in pixels, the left one in the image first.
-    """
-    # As complex numbers, a similarity transform is z -> turn * z + move.
-    (left, right), (new_left, new_right) = ([complex(*eye) for eye in pair] for pair in (eyes, images.TEMPLATE_EYES))
-    turn = (new_right - new_left) / (right - left)
-    move = new_left - turn * left
-    if abs(turn) < 1:
-        image = cv2.GaussianBlur(image, (0, 0), 0.5 * np.sqrt(abs(turn) ** -2 - 1))
-    matrix = np.array([[turn.real, -turn.imag, move.real], [turn.imag, turn.real, move.imag]])
-    return cv2.warpAffine(image, matrix, (images.FACE_SIZE, images.FACE_SIZE), flags=cv2.INTER_CUBIC,
-                          borderMode=cv2.BORDER_REPLICATE)

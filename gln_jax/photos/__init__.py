@@ -1,0 +1,1 @@
+"""From a photograph to restored faces: find, align, upsample, paste back."""

@@ -1,0 +1,152 @@
+"""LR faces through a network, and how far what comes out can be held against what went in."""
+
+from typing import NamedTuple
+
+import cv2
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gln_jax import errors, images, networks, pictures, weights
+
+SHIFT = 0.25
+"""LR pixels by which a face is moved to see how much the network's answer depends on its place."""
+
+BACK_PROJECTIONS = 20
+"""Turns of `back_projected`."""
+
+
+# Compiled as one each, which starts a second faster than operation by operation.
+_to_yuv, _to_rgb = jax.jit(images.rgb_to_yuv), jax.jit(images.yuv_to_rgb)
+
+
+class Disagreement(NamedTuple):
+    """RMS differences in grey levels (0..255) between outputs that ought to be one and the same."""
+
+    mirrored: float  # for the mirrored input, mirrored back
+    shifted: float  # for the input moved by SHIFT along x and along y, moved back; the larger of both
+
+
+class RestoredFaces(NamedTuple):
+    rgb: np.ndarray  # uint8 [n, 128, 128, 3]
+    luminance: np.ndarray  # float32 [n, 128, 128] in [0, 1]
+    consistency: list  # of floats in dB, as of `consistency`
+    disagreement: list  # of Disagreement, or of None where it was not asked for
+
+
+class FaceUpsampler:
+    """A network with its weights, compiled for one batch shape only.
+
+    `scale`, `lr_size` and `degradation` say which LR faces it takes, `description` where it comes from.
+    """
+
+    def __init__(self, loaded, batch_size=4):
+        """`loaded`: a `weights.Loaded`; `batch_size`: faces that go through the network at once."""
+        self.scale, self.degradation = loaded.config.scale, loaded.config.degradation
+        self.lr_size = images.FACE_SIZE // self.scale
+        self.description = loaded.description
+        self.batch_size = batch_size
+        self._network = networks.upsampler(loaded.config, loaded.parameters)
+
+    def __call__(self, lr):
+        """HR luminance float32 [n, 128, 128, 1] in [0, 1] of LR luminance float32 [n, lr_size, lr_size, 1] in [0, 1].
+
+        Raises RunError where the network's answer is not finite.
+        """
+        parts = []
+        for start in range(0, len(lr), self.batch_size):
+            batch = np.asarray(lr[start:start + self.batch_size], np.float32)
+            filled = np.concatenate([batch, np.repeat(batch[-1:], self.batch_size - len(batch), axis=0)])
+            parts.append(np.asarray(self._network(filled))[:len(batch)])
+        hr = np.concatenate(parts)
+        if not np.isfinite(hr).all():
+            raise errors.RunError(f'{self.description}: gave values that are not finite; are these the weights of a '
+                                  'training that diverged?')
+        return np.clip(hr, 0, 1)
+
+    def with_disagreement(self, lr):
+        """(HR luminance [n, 128, 128, 1], [Disagreement of each]); four times the work of a plain call. `lr` as there."""
+        moves = [(SHIFT, 0), (0, SHIFT)]
+        variants = np.stack([lr, lr[:, :, ::-1], *(_moved(lr, *move) for move in moves)], axis=1)
+        hr = self(variants.reshape(-1, *lr.shape[1:])).reshape(*variants.shape[:2], images.FACE_SIZE, images.FACE_SIZE, 1)
+        step = round(SHIFT * self.scale)  # a whole number of HR pixels
+        plain, mirrored, right, down = hr.swapaxes(0, 1)
+        disagreements = [
+            Disagreement(_rms(face - mirrored[i][:, ::-1]),
+                         max(_rms(face[:, :-step] - right[i][:, step:]), _rms(face[:-step] - down[i][step:])))
+            for i, face in enumerate(plain)]
+        return plain, disagreements
+
+
+def restore(upsampler, lr_rgb, consistent=False, disagreement=False):
+    """`RestoredFaces` of LR faces in colour: luminance by the network, chroma bicubic.
+
+    Args:
+        upsampler: a FaceUpsampler.
+        lr_rgb: float32 [n, lr_size, lr_size, 3] in [0, 1]. A grey face stays grey to the bit.
+        consistent: whether `back_projected` is applied.
+        disagreement: whether it is measured.
+    """
+    scale, degradation = upsampler.scale, upsampler.degradation
+    yuv = np.asarray(_to_yuv(lr_rgb))
+    lr = yuv[..., :1]
+    hr, measured = upsampler.with_disagreement(lr) if disagreement else (upsampler(lr), [None] * len(lr))
+    if consistent:
+        hr = back_projected(hr, lr, scale, degradation)
+    is_grey = (lr_rgb == lr_rgb[..., :1]).all(axis=(1, 2, 3), keepdims=True)  # its U and V are zero but for rounding
+    chroma = images.upsample(np.where(is_grey, 0, yuv[..., 1:]), scale, 'bicubic')
+    rgb = pictures.to_bytes(_to_rgb(np.concatenate([hr, chroma], axis=-1)))
+    return RestoredFaces(rgb, hr[..., 0], consistency(hr, lr, scale, degradation).tolist(), measured)
+
+
+def load(path, scale=None, batch_size=4):
+    """The FaceUpsampler of a workdir, a checkpoint or a weights file.
+
+    Args:
+        scale: 4 or 8, the scale that it has to have; None takes whatever it has.
+
+    Raises:
+        InputError: there is none, it is damaged, or its scale is another.
+    """
+    if path is None:
+        raise errors.InputError('no network was named, and none comes with the project yet: give --ckpt=PATH, a workdir '
+                                'or weights file. python train.py --config=configs/quickstart.py trains one')
+    loaded = weights.load_generator(path)
+    if scale not in (None, loaded.config.scale):
+        raise errors.InputError(f'{path}: is a network for {loaded.config.scale}x, and the scale asked for is {scale}x; '
+                                f'give a network for {scale}x or leave the scale to it')
+    return FaceUpsampler(loaded, batch_size)
+
+
+def consistency(hr, lr, scale, degradation):
+    """PSNR in dB between the degraded HR faces and the LR faces: float64 [n], infinite where they are equal.
+
+    hr: [n, 128, 128, 1], lr: [n, 128 / scale, 128 / scale, 1], both in [0, 1].
+    """
+    difference = np.asarray(images.degrade(jnp.asarray(hr), scale, degradation), np.float64) - lr
+    with np.errstate(divide='ignore'):
+        return -10 * np.log10(np.mean(difference**2, axis=(1, 2, 3)))
+
+
+def back_projected(hr, lr, scale, degradation, turns=BACK_PROJECTIONS):
+    """HR faces changed as little as need be for their degradation to give the LR faces (iterative back-projection).
+
+    Each turn adds the bicubically enlarged difference between the LR face and the degraded HR face. Shapes and range as in
+    `consistency`; returns float32 [n, 128, 128, 1], clipped to [0, 1] after each turn.
+    """
+    hr, lr = jnp.asarray(hr), jnp.asarray(lr)
+    for _ in range(turns):
+        missing = lr - images.degrade(hr, scale, degradation)
+        hr = jnp.clip(hr + images.upsample(missing, scale, 'bicubic'), 0, 1)
+    return np.asarray(hr)
+
+
+def _moved(lr, right, down):
+    transform = np.array([[1.0, 0, right], [0, 1, down]])
+    size = lr.shape[1:3]
+    return np.stack([cv2.warpAffine(face, transform, size, flags=cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE)
+                     for face in lr[..., 0]])[..., None]
+
+
+def _rms(difference):
+    return float(255 * np.sqrt(np.mean(np.square(difference))))

@@ -1,0 +1,75 @@
+"""Eyes that the user gives, where no detector finds them."""
+
+import csv
+import math
+import pathlib
+
+from gln_jax import errors
+
+COLUMNS = ('file', 'left_x', 'left_y', 'right_x', 'right_y')
+"""Columns of a file of eyes, in any order among others. left_eye_x is taken for left_x, and so on."""
+
+
+def parse_eyes(text):
+    """The eyes ((x, y), (x, y)) of 'x1,y1,x2,y2', in pixels, the left one in the image first whichever is given first.
+
+    Raises:
+        InputError: these are not four finite numbers, or they are one point twice.
+    """
+    return _eyes(text.split(','), 'eyes')
+
+
+def read_eyes_csv(path):
+    """The eyes of a CSV file with the columns `COLUMNS`, a row for each face.
+
+    Args:
+        path: the file, in UTF-8. Pixel (0, 0) is centred at (0, 0).
+
+    Returns:
+        {file name: a list of eyes ((x, y), (x, y)), the left one in the image first}, in the file's order.
+
+    Raises:
+        InputError: the file is missing, is no text, lacks a column, or has a row that is wrong; the message names the row
+            by its line.
+    """
+    path = pathlib.Path(path)
+    try:
+        text = path.read_text(encoding='utf-8-sig')
+    except OSError as error:
+        raise errors.InputError(f'{path}: {error.strerror}') from error
+    except UnicodeDecodeError as error:
+        raise errors.InputError(f'{path}: this is no CSV file in UTF-8') from error
+    reader = csv.DictReader(text.splitlines(), strict=True)
+    found = {}
+    try:
+        named = {name: _column(name, reader.fieldnames or [], path) for name in COLUMNS}
+        for row in reader:
+            where = f'{path}, line {reader.line_num}'
+            file = (row[named['file']] or '').strip()
+            if not file:
+                raise errors.InputError(f'{where}: no file is named')
+            found.setdefault(file, []).append(_eyes([row[named[name]] or '' for name in COLUMNS[1:]], where))
+    except csv.Error as error:
+        raise errors.InputError(f'{path}, line {reader.reader.line_num}: {error}') from error
+    return found
+
+
+def _column(name, columns, path):
+    for known in (name, name.replace('_', '_eye_')):
+        if known in columns:
+            return known
+    raise errors.InputError(f'{path}: there is no column {name}; needed are {", ".join(COLUMNS)}')
+
+
+def _eyes(fields, where):
+    try:
+        left_x, left_y, right_x, right_y = numbers = [float(field) for field in fields]
+    except ValueError as error:
+        given = ','.join(fields)
+        raise errors.InputError(f'{where}: {given!r} are not four numbers x1,y1,x2,y2') from error
+    if not all(math.isfinite(number) for number in numbers):
+        raise errors.InputError(f'{where}: {",".join(fields)!r} is not finite')
+    left, right = sorted([(left_x, left_y), (right_x, right_y)])
+    if left == right:
+        raise errors.InputError(f'{where}: both eyes are at {left_x:g},{left_y:g}')
+    return left, right

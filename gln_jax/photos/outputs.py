@@ -1,0 +1,97 @@
+"""What restoring writes into its folder: names, reports, and that nothing there is lost."""
+
+import collections
+import json
+import pathlib
+import tempfile
+
+import numpy as np
+
+from gln_jax import errors, files, images, pictures
+from gln_jax.photos import reading
+
+FACES, PHOTOS, COMPARISONS, REPORT = 'restored_faces', 'restored_imgs', 'cmp', 'report.json'
+
+
+class Outputs:
+    """The output folder. Files are written whole or not at all, and replaced only where `overwrite` says so."""
+
+    def __init__(self, folder, overwrite=False):
+        """Makes the folder. Raises InputError where that cannot be done or nothing can be written into it."""
+        self.folder, self._overwrite = pathlib.Path(folder), overwrite
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.folder):
+                pass
+        except (FileExistsError, NotADirectoryError):
+            raise errors.InputError(f'{folder}: is, or lies below, a file; name a folder for the results') from None
+        except PermissionError:
+            raise errors.InputError(f'{folder}: no permission to write there; name another folder') from None
+
+    def check(self, *names):
+        """Raises InputError where one of the files is there already and may not be replaced."""
+        for name in names:
+            if not self._overwrite and (self.folder / name).exists():
+                raise errors.InputError(f'{self.folder / name}: is there already; give --overwrite to replace it, or '
+                                        'another folder')
+
+    def write(self, name, content):
+        """Writes text or bytes to `name` below the folder; returns the name."""
+        self.check(name)
+        files.write(self.folder / name, content)
+        return name
+
+
+def names_of(paths):
+    """{path: the name of its outputs, without ending}: the file's stem, with its ending where two share a stem."""
+    stems = collections.Counter(path.stem.lower() for path in paths)
+    return {path: path.stem if stems[path.stem.lower()] == 1 else path.name.replace('.', '_') for path in paths}
+
+
+def write_photo(outputs, name, restoration, ending, suffix):
+    """Writes a photograph with its faces and their comparisons; returns its part of the report, a dict."""
+    faces = []
+    for number, face in enumerate(restoration.faces):
+        entry = {'eyes': np.round(face.eyes, 2).tolist(), 'box': np.round(face.box, 1).tolist(),
+                 'source_pixels': round(face.source_pixels, 1), 'note': face.note}
+        if face.restored is not None:
+            title = f'{name}_{number:02}'
+            entry['scale'] = images.FACE_SIZE // face.lr.shape[0]
+            entry |= trust(face.consistency, face.disagreement)
+            entry['face'] = outputs.write(f'{FACES}/{title}{suffix}.png', reading.encode(face.restored, 'png'))
+            entry['comparison'] = outputs.write(f'{COMPARISONS}/{title}{suffix}.png',
+                                                comparison(face.lr, face.restored, entry['consistency_db']))
+        faces.append(entry)
+    image = restoration.image if restoration.image.ndim == 3 else restoration.image[..., None]
+    written = outputs.write(f'{PHOTOS}/{name}{suffix}.{ending}', reading.encode(image, ending))
+    height, width = image.shape[:2]
+    return {'output': written, 'size': [width, height], 'factor': restoration.factor, 'faces': faces,
+            'notes': list(restoration.notes)}
+
+
+def trust(consistency, disagreement):
+    """What is known of a face's reliability, for the report. An infinite consistency is None, as JSON knows no infinity."""
+    values = {'consistency_db': round(consistency, 2) if np.isfinite(consistency) else None}
+    if disagreement is not None:
+        values |= {'mirrored_disagreement': round(disagreement.mirrored, 3),
+                   'shifted_disagreement': round(disagreement.shifted, 3)}
+    return values
+
+
+def comparison(lr, restored, consistency_db):
+    """The PNG file of an LR face, uint8 RGB [n, n, 3], its bicubic enlargement and the restored face, labelled."""
+    scale = images.FACE_SIZE // lr.shape[0]
+    bicubic = pictures.to_bytes(images.upsample(lr / np.float32(255), scale, 'bicubic'))
+    captions = [f'{lr.shape[0]}x{lr.shape[0]} pixels', '', f'consistency {consistency_db} dB']
+    nearest = lr.repeat(scale, 0).repeat(scale, 1)
+    grid = pictures.grid(['input', 'bicubic', 'restored'], [[nearest, bicubic, restored]], [captions])
+    return reading.encode(grid, 'png')
+
+
+def write_report(outputs, upsampler, entries):
+    """Writes report.json and returns its text."""
+    report = {'network': upsampler.description, 'scale': upsampler.scale, 'degradation': upsampler.degradation,
+              'files': entries}
+    text = json.dumps(report, indent=2, allow_nan=False) + '\n'
+    outputs.write(REPORT, text)
+    return text

@@ -1,0 +1,139 @@
+"""Reads pictures of any kind as plain 8-bit pixels, and writes them."""
+
+import contextlib
+import io
+import pathlib
+import threading
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from gln_jax import errors
+
+MOST_PIXELS = 110_000_000
+"""Pictures with more pixels are not read: in memory each pixel takes 3 or 4 bytes, several times over."""
+
+WRITTEN = {'png': 'PNG', 'jpg': 'JPEG', 'webp': 'WEBP'}
+"""The formats that pictures are written in, by the file's ending."""
+
+READ = ('AVIF', 'BMP', 'DIB', 'GIF', 'JPEG', 'JPEG2000', 'PNG', 'PPM', 'TIFF', 'WEBP')
+"""Pillow's names of the formats that are read; it knows more, some of which start other programs."""
+
+ENDINGS = ('.avif', '.bmp', '.gif', '.jp2', '.jpeg', '.jpg', '.mpo', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp')
+"""Endings of the files in a folder that count as pictures, in lower case."""
+
+_bomb_check = threading.Lock()
+
+
+class Picture(NamedTuple):
+    """One picture, upright.
+
+    `pixels` is uint8 [height, width, channels]: 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha. `ending` is the key of
+    WRITTEN for files like the one that it came from. `notes` are sentences on what the pixels do not show.
+    """
+
+    pixels: np.ndarray
+    ending: str
+    notes: tuple
+
+
+def read(path):
+    """The `Picture` in a file: of grey, RGB, CMYK, 16-bit or palette pixels, with or without alpha, turned by its EXIF data.
+
+    Of an animated file it is the first frame. 16 bits are rounded to 8, and colour profiles are not applied.
+
+    Raises:
+        InputError: the file is not there, empty, damaged, no picture, or one of more than MOST_PIXELS.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise errors.InputError(f'{path}: {"is a folder" if path.is_dir() else "no such file"}')
+    with path.open('rb') as file:
+        return decode(file, path)
+
+
+def decode(file, name):
+    """As `read`, of an open binary file that can seek; `name` is what errors call it."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # Pillow's, on metadata that nothing here depends on
+            with _opened(file) as picture:
+                width, height = picture.size
+                if width * height <= MOST_PIXELS:
+                    return _decoded(picture)
+    except Exception as error:  # Pillow raises whatever its parsers meet in a broken file
+        raise errors.InputError(f'{name}: cannot be read as a picture ({reason(error, file)})') from error
+    raise errors.InputError(f'{name}: is {width}x{height} pixels, {width * height / 1e6:,.0f} million; at most '
+                            f'{MOST_PIXELS / 1e6:,.0f} million can be read. Reduce it or cut it first')
+
+
+def upright(picture):
+    """A Pillow picture, turned by its EXIF data, as mode L, LA, RGB or RGBA, whichever loses nothing but depth.
+
+    Raises:
+        ValueError: it has 32 bits per pixel, whose range is not known.
+    """
+    picture = ImageOps.exif_transpose(picture)
+    if picture.mode.startswith('I;16'):  # Pillow would clip the values instead of scaling them
+        picture = Image.fromarray(np.round(np.asarray(picture) / 257).astype(np.uint8))
+    if picture.mode in ('I', 'F'):
+        raise ValueError('32 bits per pixel, without a known range')
+    grey = picture.mode in ('1', 'L', 'LA', 'La')
+    mode = ('L' if grey else 'RGB') + ('A' if picture.has_transparency_data else '')
+    if mode == 'LA' and picture.mode != 'LA':  # Pillow takes one transparent grey over into RGBA only
+        picture = picture.convert('RGBA')
+    return picture.convert(mode)
+
+
+def reason(error, file):
+    """Why a file could not be read as a picture, in a few words."""
+    file.seek(0)
+    if not file.read(1):
+        return 'the file is empty'
+    return 'not a picture' if isinstance(error, Image.UnidentifiedImageError) else str(error) or type(error).__name__
+
+
+def encode(pixels, ending):
+    """The bytes of a file that shows `pixels`, uint8 [height, width, 1 to 4 channels] as in `Picture`.
+
+    'png' loses nothing; 'jpg' (quality 95, full colour resolution) shows what is transparent on white; 'webp' has quality 95.
+    Raises InputError where the format cannot hold so large a picture.
+    """
+    picture = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+    options = {'png': {'compress_level': 1}, 'jpg': {'quality': 95, 'subsampling': 0}, 'webp': {'quality': 95}}[ending]
+    if ending == 'jpg' and picture.mode in ('LA', 'RGBA'):
+        paper = Image.new('RGBA', picture.size, 'white')
+        picture = Image.alpha_composite(paper, picture.convert('RGBA')).convert(picture.mode[:-1])
+    longest = {'png': 2**31 - 1, 'jpg': 65_500, 'webp': 16_383}[ending]
+    if max(picture.size) > longest:
+        raise errors.InputError(f'{picture.width}x{picture.height} pixels do not fit into a file of type {ending}, whose '
+                                f'sides have at most {longest:,}; use --ext png')
+    file = io.BytesIO()
+    picture.save(file, WRITTEN[ending], **options)
+    return file.getvalue()
+
+
+@contextlib.contextmanager
+def _opened(file):
+    """Pillow's picture of which only the header is read, of any size: its own limit does not tell width and height."""
+    with _bomb_check:
+        Image.init()  # makes all formats known; AVIF and JPEG2000 are not built in everywhere
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            picture = Image.open(file, formats=[name for name in READ if name in Image.OPEN])
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+    with picture:
+        yield picture
+
+
+def _decoded(picture):
+    notes = ()
+    frames = 1 if picture.format == 'MPO' else getattr(picture, 'n_frames', 1)  # MPO: previews of a camera
+    if frames > 1:
+        notes = (f'has {frames} frames, of which the first is used',)
+    ending = {'JPEG': 'jpg', 'MPO': 'jpg', 'WEBP': 'webp'}.get(picture.format, 'png')
+    pixels = np.asarray(upright(picture))
+    return Picture(pixels[..., None] if pixels.ndim == 2 else pixels, ending, notes)

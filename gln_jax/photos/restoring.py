@@ -1,0 +1,162 @@
+"""From a photograph to a photograph with restored faces, on arrays."""
+
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from gln_jax import alignment, errors, images, pictures
+from gln_jax.photos import face_upsampling, pasting
+from gln_jax.photos.reading import MOST_PIXELS
+
+MOST_PIXELS_MADE = 50_000_000
+"""A photograph is not enlarged beyond so many pixels: 2 times at 12 megapixels, for time and memory that anybody has."""
+
+SMALLEST_SIDE = 8
+"""Pixels below which no face can be in a photograph."""
+
+
+class Face(NamedTuple):
+    """One face of a photograph. Positions and sizes are in pixels of the photograph.
+
+    `restored` is None, as are `consistency` and `disagreement`, where the face was left alone.
+    """
+
+    eyes: tuple  # ((x, y), (x, y)), the left one in the image first
+    box: tuple  # (x, y, width, height): the detector's, or that of the aligned face where the eyes were given
+    source_pixels: float  # what the aligned face's side of 128 pixels spans in the photograph
+    note: str  # what was done with it, and why
+    lr: np.ndarray  # uint8 RGB [128 / scale, 128 / scale, 3], what the network was given (its luminance)
+    restored: np.ndarray | None  # uint8 RGB [128, 128, 3], aligned
+    consistency: float | None  # dB, as of face_upsampling.consistency
+    disagreement: face_upsampling.Disagreement | None  # None too where it was not asked for
+
+
+class Restoration(NamedTuple):
+    image: np.ndarray  # uint8, the photograph at `factor` times its size; channels as given
+    factor: int
+    faces: tuple  # of Face, from the left to the right
+    notes: tuple  # sentences on the photograph as a whole
+
+
+def restore(image, eyes=None, upsampler=None, *, detector=None, force=False, only_center_face=False, consistent=False,
+            disagreement=True):
+    """A photograph enlarged by the network's scale, its small faces restored by the network and the rest bicubic.
+
+    A face whose aligned 128x128 square spans 128 pixels of the photograph or more is left alone. Where no face is smaller
+    than that, the photograph keeps its size; and where MOST_PIXELS_MADE would be passed, it is enlarged less.
+
+    Args:
+        image: uint8 [H, W], or [H, W, C] with C = 1 (grey), 2 (grey and alpha), 3 (RGB) or 4 (RGB and alpha).
+        eyes: a list of ((x, y), (x, y)) for each face, in pixels, the left eye in the image first; None looks for faces.
+        upsampler: a `face_upsampling.FaceUpsampler`, or a path to load it from at every call.
+        detector: for looking for faces, as `detection.detect` takes it.
+        force: restore large faces too.
+        only_center_face: restore only the face nearest to the middle.
+        consistent: make the restored face's degradation equal to what the network was given, by back-projection.
+        disagreement: measure `Face.disagreement`, for three more passes through the network.
+
+    Raises:
+        InputError: the image is too small or too large, eyes are given that tell no face or lie outside of it, or there is
+            no upsampler.
+        ValueError: the image is not such an array.
+    """
+    upsampler = upsampler if isinstance(upsampler, face_upsampling.FaceUpsampler) else face_upsampling.load(upsampler)
+    pixels = _checked(image)
+    height, width = pixels.shape[:2]
+    colour = pixels[..., :pixels.shape[-1] - 1] if pixels.shape[-1] in (2, 4) else pixels
+    rgb = colour if colour.shape[-1] == 3 else colour.repeat(3, axis=-1)
+    places, notes = _places(rgb, eyes, detector)
+    if only_center_face and places:
+        middle = np.array([width - 1, height - 1]) / 2
+        places = [min(places, key=lambda place: np.linalg.norm(np.mean(place[0], axis=0) - middle))]
+    faces, luminances, transforms = [], [], []
+    for place, box in places:
+        transform = alignment.to_template(place)
+        face, luminance = _restored_face(rgb, place, box, transform, upsampler, force, consistent, disagreement)
+        faces.append(face)
+        luminances.append(luminance)
+        transforms.append(transform)
+
+    factor, more_notes = _factor(width, height, faces, upsampler.scale)
+    canvas = _enlarged(pixels, factor)
+    to_photo = alignment.inverse(alignment.enlargement(factor))
+    for face, luminance, transform in zip(faces, luminances, transforms):
+        if face.restored is not None:
+            pasting.paste(canvas[..., :colour.shape[-1]], luminance, alignment.after(transform, to_photo))
+    return Restoration(canvas.reshape(*canvas.shape[:2], *image.shape[2:]), factor, tuple(faces), notes + more_notes)
+
+
+def _checked(image):
+    image = np.asarray(image)
+    if image.dtype != np.uint8 or image.ndim not in (2, 3) or image.ndim == 3 and not 1 <= image.shape[-1] <= 4:
+        raise ValueError(f'a photograph is uint8 [H, W] or [H, W, 1 to 4], not {image.dtype} {list(image.shape)}')
+    height, width = image.shape[:2]
+    if min(height, width) < SMALLEST_SIDE:
+        raise errors.InputError(f'is {width}x{height} pixels, too small for a face; a photograph has at least '
+                                f'{SMALLEST_SIDE}x{SMALLEST_SIDE}')
+    if height * width > MOST_PIXELS:
+        raise errors.InputError(f'is {width}x{height} pixels; at most {MOST_PIXELS / 1e6:,.0f} million can be restored')
+    return image.reshape(height, width, -1)
+
+
+def _places(rgb, eyes, detector):
+    """([(eyes, box)] from the left to the right, notes)."""
+    if eyes is None:
+        from gln_jax.photos import detection  # only where it is needed: it loads its cascades
+        found = [(face.eyes, tuple(face.box)) for face in detection.detect(rgb, detector)]
+        notes = () if found else ('no face was found, so that it was enlarged by bicubic interpolation alone; the eyes '
+                                  'can be given by hand',)
+    else:
+        found = [(_checked_eyes(pair, rgb.shape[1], rgb.shape[0]), None) for pair in eyes]
+        notes = ()
+    return sorted(found, key=lambda place: place[0][0][0]), notes
+
+
+def _checked_eyes(pair, width, height):
+    points = np.asarray(pair, float)
+    text = ','.join(f'{value:g}' for value in points.ravel())
+    if points.shape != (2, 2):
+        raise errors.InputError(f'eyes {text}: four numbers are needed, x1,y1,x2,y2')
+    if not ((points >= -0.5).all() and (points <= [width - 0.5, height - 0.5]).all()):  # not a number is outside too
+        raise errors.InputError(f'eyes {text}: lie outside of the picture, which is {width}x{height} pixels')
+    if np.linalg.norm(points[1] - points[0]) < 1:
+        raise errors.InputError(f'eyes {text}: are less than a pixel apart')
+    return tuple(map(tuple, points.tolist()))
+
+
+def _restored_face(rgb, eyes, box, transform, upsampler, force, consistent, disagreement):
+    """(Face, its luminance [128, 128] or None)."""
+    source_pixels = images.FACE_SIZE / alignment.magnification(transform)
+    if box is None:
+        (left, top), (right, bottom) = pasting.extent(transform)
+        box = (left, top, right - left, bottom - top)
+    lr_rgb = np.clip(alignment.lr_face(rgb, transform, upsampler.scale, upsampler.degradation) / 255, 0, 1)
+    face = Face(tuple(eyes), tuple(map(float, box)), source_pixels, '', pictures.to_bytes(lr_rgb), None, None, None)
+    if source_pixels >= images.FACE_SIZE and not force:
+        return face._replace(note=f'left alone: it spans {source_pixels:.0f} pixels already, and a restored face '
+                                  f'{images.FACE_SIZE}'), None
+    result = face_upsampling.restore(upsampler, lr_rgb[None], consistent, disagreement)
+    note = 'restored' if source_pixels < 1.5 * upsampler.lr_size else (
+        f'restored from {upsampler.lr_size}x{upsampler.lr_size} pixels, to which its {source_pixels:.0f} were reduced')
+    return face._replace(note=note, restored=result.rgb[0], consistency=result.consistency[0],
+                         disagreement=result.disagreement[0]), result.luminance[0]
+
+
+def _factor(width, height, faces, scale):
+    """(how many times the photograph is enlarged, notes)."""
+    if faces and all(face.source_pixels >= images.FACE_SIZE for face in faces):
+        return 1, ('keeps its size, since no face in it is small',)
+    largest = max(1, int((MOST_PIXELS_MADE / (width * height)) ** 0.5))
+    if largest >= scale:
+        return scale, ()
+    return largest, (f'was enlarged {largest} instead of {scale} times, to keep to {MOST_PIXELS_MADE / 1e6:,.0f} '
+                     'million pixels; the faces alone are in full size',)
+
+
+def _enlarged(pixels, factor):
+    """uint8 [H * factor, W * factor, C] by bicubic interpolation, as Pillow does it; colours count by their alpha."""
+    picture = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+    size = (factor * picture.width, factor * picture.height)
+    return np.array(picture.resize(size, Image.Resampling.BICUBIC) if factor > 1 else picture).reshape(
+        size[1], size[0], -1)

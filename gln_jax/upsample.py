@@ -1,0 +1,174 @@
+"""Restores the small faces of photographs, or aligned LR faces, with a trained network.
+
+    python -m gln_jax.upsample -i photo.jpg -o results --ckpt runs/x8
+    python -m gln_jax.upsample -i photo.jpg -o results --ckpt runs/x8 --eyes 40.5,52,49,51.5
+    python -m gln_jax.upsample -i photos -o results --ckpt x8.safetensors --eyes-csv eyes.csv
+    python -m gln_jax.upsample -i faces -o results --ckpt runs/x8 --aligned
+
+The results folder gets restored_imgs/ (the photographs, enlarged by the network's scale, restored faces in place),
+restored_faces/ (each of them, aligned, 128x128), cmp/ (input, bicubic and restored side by side) and report.json.
+A folder is worked through without its sub-folders; a file that fails is told and does not stop the others.
+The detail that a network puts into a face is plausible, not evidence; it must not be used to identify anybody.
+"""
+
+import argparse
+import pathlib
+import sys
+
+from tqdm import tqdm
+
+from gln_jax import errors
+
+ALIGNED_BATCH_SIZE = 32
+
+
+def main(arguments=None):
+    options = _parser().parse_args(arguments)
+    with errors.reported():
+        paths, is_folder = _inputs(pathlib.Path(options.input))
+        if options.eyes and (is_folder or options.aligned):
+            raise errors.InputError(
+                '--eyes is for one photograph; for a folder give --eyes-csv, and for aligned faces neither')
+        _run(options, paths, is_folder)
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog='python -m gln_jax.upsample', description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('-i', '--input', required=True, help='a photograph, or a folder of them')
+    parser.add_argument('-o', '--output', required=True, help='folder for the results, made if need be')
+    parser.add_argument('--ckpt', help='the network: a workdir of train.py, one of its checkpoints, or a weights file')
+    parser.add_argument('--scale', choices=('auto', '4', '8'), default='auto',
+                        help="refuse a network of another scale; 'auto' (default) takes the network's own")
+    parser.add_argument('--aligned', action='store_true',
+                        help='the input is aligned LR faces (16x16 pixels for 8x, 32x32 for 4x), each a file')
+    faces = parser.add_argument_group('which faces')
+    faces.add_argument('--eyes', action='append', metavar='X1,Y1,X2,Y2',
+                       help="the eye centres of a face in the upright photograph's pixels, the left one in the image "
+                       'first; once for each face; nothing is searched then')
+    faces.add_argument('--eyes-csv', metavar='FILE', help='eye centres for a folder, with the columns file, left_eye_x, '
+                       'left_eye_y, right_eye_x, right_eye_y; files that it does not name are searched')
+    faces.add_argument('--detector', metavar='FILE', help="OpenCV's YuNet as an ONNX file, for finding faces better")
+    faces.add_argument('--only-center-face', action='store_true', help='only the face nearest to the middle')
+    faces.add_argument('--force', action='store_true', help='restore faces of 128 pixels and more too')
+    quality = parser.add_argument_group('how')
+    quality.add_argument('--consistent', action='store_true',
+                         help='back-projection: what is restored gives the input again when it is reduced')
+    quality.add_argument('--disagreement', action=argparse.BooleanOptionalAction, default=None,
+                         help='measure how much mirroring and shifting the input changes the result, for three more '
+                         'passes of the network (default: for photographs, not for --aligned)')
+    files = parser.add_argument_group('what is written')
+    files.add_argument('--suffix', default='', help="added to the names of results: '_gln' makes photo_gln.jpg")
+    files.add_argument('--ext', choices=('auto', 'png', 'jpg', 'webp'), default='auto',
+                       help="format of restored_imgs/; 'auto' (default) is the photograph's own, or png where that is "
+                       'none of these; faces are always png')
+    files.add_argument('--overwrite', action='store_true', help='replace results that are there already')
+    files.add_argument('--json', action='store_true', help='print the report to the standard output, all else to stderr')
+    return parser
+
+
+def _inputs(path):
+    """(the picture files, whether `path` is a folder)."""
+    from gln_jax.photos import reading
+    if not path.exists():
+        raise errors.InputError(f'{path}: no such file or folder')
+    if not path.is_dir():
+        return [path], False
+    paths = sorted(file for file in path.iterdir() if file.suffix.lower() in reading.ENDINGS and file.is_file())
+    if not paths:
+        raise errors.InputError(f'{path}: holds no picture ({", ".join(reading.ENDINGS)})')
+    return paths, True
+
+
+def _run(options, paths, is_folder):
+    from gln_jax.photos import face_upsampling, outputs  # after the flags, so that --help comes at once
+    destination = outputs.Outputs(options.output, options.overwrite)
+    names = outputs.names_of(paths)
+    destination.check(outputs.REPORT)
+    if '/' in options.suffix or '\\' in options.suffix:
+        raise errors.InputError(f'--suffix {options.suffix}: is a part of file names, without / or \\')
+    if not is_folder and not options.aligned:
+        from gln_jax.photos import reading
+        reading.read(paths[0])  # before the network is loaded, which takes longer
+    scale = None if options.scale == 'auto' else int(options.scale)
+    upsampler = face_upsampling.load(options.ckpt, scale, ALIGNED_BATCH_SIZE if options.aligned else 4)
+    entries, failed = [], []
+    work = _aligned_faces if options.aligned else _photographs
+    with tqdm(total=len(paths), unit=' files', disable=not is_folder, file=sys.stderr) as bar:
+        for path, entry in work(options, paths, names, upsampler, destination):
+            entries.append({'file': str(path)} | entry)
+            bar.update()
+            if 'error' in entry:
+                if not is_folder:
+                    raise errors.InputError(entry['error'])
+                failed.append(path)
+            for line in [entry['error']] if 'error' in entry else _told(path, entry, is_folder):
+                bar.write(line, file=sys.stderr if options.json or 'error' in entry else sys.stdout)
+    report = outputs.write_report(destination, upsampler, entries)
+    if options.json:
+        print(report, end='')
+    if is_folder:
+        faces = sum(1 for entry in entries for face in entry.get('faces', []) if 'face' in face)
+        print(f'{len(paths) - len(failed)} of {len(paths)} files done, {faces} faces restored, results in {options.output}',
+              file=sys.stderr if options.json else sys.stdout)
+    if failed:
+        shown = ', '.join(path.name for path in failed[:5]) + (', ...' if len(failed) > 5 else '')
+        raise errors.RunError(f'{len(failed)} of {len(paths)} files failed: {shown}')
+
+
+def _told(path, entry, is_folder):
+    """Lines about one file for the terminal: of a folder only what is out of the ordinary."""
+    lines = [f'{path}: {note}' for note in entry['notes']]
+    if is_folder:
+        return lines
+    lines += [f'{path}: face at {", ".join(f"{x:g},{y:g}" for x, y in face["eyes"])}: {face["note"]}'
+              for face in entry['faces'] if 'eyes' in face]
+    return lines + [f'wrote {entry.get("output") or entry["faces"][0]["face"]}']
+
+
+def _photographs(options, paths, names, upsampler, destination):
+    """Yields (path, its entry in the report) for each."""
+    from gln_jax.photos import outputs, reading, restoring
+    known_eyes = _eyes_by_file(options, paths)
+    for path in paths:
+        try:
+            picture = reading.read(path)
+            ending = picture.ending if options.ext == 'auto' else options.ext
+            name = names[path]
+            destination.check(f'{outputs.PHOTOS}/{name}{options.suffix}.{ending}',
+                              f'{outputs.FACES}/{name}_00{options.suffix}.png',
+                              f'{outputs.COMPARISONS}/{name}_00{options.suffix}.png')
+            try:
+                restoration = restoring.restore(
+                    picture.pixels, known_eyes.get(path.name), upsampler, detector=options.detector, force=options.force,
+                    only_center_face=options.only_center_face, consistent=options.consistent,
+                    disagreement=options.disagreement is not False)
+            except errors.InputError as error:
+                raise errors.InputError(f'{path}: {error}') from error
+            entry = outputs.write_photo(destination, name, restoration, ending, options.suffix)
+            entry['notes'] = list(picture.notes) + entry['notes']
+            yield path, entry
+        except errors.InputError as error:
+            yield path, {'error': str(error)}
+
+
+def _eyes_by_file(options, paths):
+    """{file name: list of eye pairs}, of the files whose eyes the user gave."""
+    if not (options.eyes or options.eyes_csv):
+        return {}
+    from gln_jax.photos import given_eyes
+    if options.eyes:
+        return {paths[0].name: [given_eyes.parse_eyes(text) for text in options.eyes]}
+    return given_eyes.read_eyes_csv(options.eyes_csv)
+
+
+def _aligned_faces(options, paths, names, upsampler, destination):
+    """Yields (path, its entry in the report) for each, a batch at a time."""
+    from gln_jax.photos import aligned_faces
+    for start in range(0, len(paths), ALIGNED_BATCH_SIZE):
+        yield from aligned_faces.restored(paths[start:start + ALIGNED_BATCH_SIZE], names, upsampler, destination,
+                                          options.suffix, options.consistent, bool(options.disagreement))
+
+
+if __name__ == '__main__':
+    main()

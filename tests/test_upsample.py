@@ -1,0 +1,248 @@
+"""The command that restores photographs and folders, and what it says when something is wrong."""
+
+import csv
+import errno
+import json
+import pathlib
+import re
+import tempfile
+import zlib
+
+import cv2
+import jax
+import numpy as np
+from PIL import Image
+import pytest
+
+from gln_jax import alignment, checkpoints, config, images, steps, upsample, weights
+from gln_jax.data import drawing
+from gln_jax.photos import reading
+
+EYES = ((27.1, 22.8), (32.9, 22.8))
+
+
+@pytest.fixture(scope='module')
+def network(tmp_path_factory):
+    """A weights file of a small network before training, for 8x."""
+    settings = config.default()
+    settings.network = 'gln3'
+    folder = tmp_path_factory.mktemp('network')
+    with checkpoints.Checkpoints(folder / 'workdir' / checkpoints.LATEST, settings) as kept:
+        kept.save(1, jax.jit(lambda: steps.create_state(settings))())
+    weights.export(folder / 'workdir', folder / 'x8.safetensors')
+    return folder / 'x8.safetensors'
+
+
+def photo(seed=5, size=64):
+    """A drawn face with its eyes at EYES; its aligned square spans 20 pixels."""
+    wide = cv2.copyMakeBorder(drawing.draw_face(seed), 128, 128, 128, 128, cv2.BORDER_REPLICATE)
+    from_wide = alignment.after(alignment.inverse(alignment.to_template(EYES)), np.array([[1.0, 0, -128], [0, 1, -128]]))
+    return np.clip(np.round(alignment.warp(wide, from_wide, (size, size))), 0, 255).astype(np.uint8)
+
+
+def lr_face(seed):
+    lr = images.degrade(drawing.draw_face(seed) / np.float32(255), 8)
+    return np.round(255 * np.clip(np.asarray(lr), 0, 1)).astype(np.uint8)
+
+
+def save(path, pixels):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def eyes_text(eyes=EYES):
+    return ','.join(str(value) for point in eyes for value in point)
+
+
+@pytest.fixture
+def run(tmp_path, network, capsys):
+    """Runs the command: (exit code, standard output, standard error). It writes to tmp_path/out."""
+    def run(*flags, output=tmp_path / 'out', ckpt=network):
+        code = 0
+        try:
+            upsample.main(['-o', str(output), *(['--ckpt', str(ckpt)] if ckpt else []), *map(str, flags)])
+        except SystemExit as exit_:
+            code = exit_.code
+        told = capsys.readouterr()
+        assert 'Traceback' not in told.err
+        return code, told.out, told.err
+    return run
+
+
+def written(folder):
+    return sorted(str(path.relative_to(folder)) for path in pathlib.Path(folder).rglob('*') if path.is_file())
+
+
+def only_line(text):
+    line, = text.strip().splitlines()
+    return line
+
+
+def test_one_photograph(run, tmp_path):
+    file = save(tmp_path / 'me.png', photo())
+    code, told, _ = run('-i', file, '--eyes', eyes_text())
+    assert code == 0 and 'restored' in told
+    out = tmp_path / 'out'
+    assert written(out) == ['cmp/me_00.png', 'report.json', 'restored_faces/me_00.png', 'restored_imgs/me.png']
+    assert Image.open(out / 'restored_imgs/me.png').size == (512, 512)
+    assert Image.open(out / 'restored_faces/me_00.png').size == (128, 128)
+    assert Image.open(out / 'cmp/me_00.png').width > 3 * 256
+    report = json.loads((out / 'report.json').read_text())
+    assert (report['scale'], report['degradation'], report['network'][-14:]) == (8, 'gaussian', 'x8.safetensors')
+    entry, = report['files']
+    face, = entry['faces']
+    assert entry['file'] == str(file) and entry['factor'] == 8 and entry['size'] == [512, 512]
+    assert face['source_pixels'] == pytest.approx(20.1, abs=0.1) and face['scale'] == 8
+    np.testing.assert_allclose(face['eyes'], EYES)
+    assert 20 < face['consistency_db'] < 60 and 0 < face['mirrored_disagreement'] < 30
+    assert face['shifted_disagreement'] > 0
+
+
+def test_names_formats_and_the_report_on_the_terminal(run, tmp_path):
+    file = save(tmp_path / 'me.png', photo())
+    code, told, _ = run('-i', file, '--eyes', eyes_text(), '--suffix', '_gln', '--ext', 'webp', '--json',
+                        '--no-disagreement')
+    assert code == 0
+    assert written(tmp_path / 'out') == ['cmp/me_00_gln.png', 'report.json', 'restored_faces/me_00_gln.png',
+                                         'restored_imgs/me_gln.webp']
+    report = json.loads(told)
+    assert report == json.loads((tmp_path / 'out/report.json').read_text())
+    assert 'mirrored_disagreement' not in report['files'][0]['faces'][0]
+
+
+def test_a_folder_goes_on_after_bad_files_and_fails_in_the_end(run, tmp_path):
+    folder = tmp_path / 'in'
+    for name in ('a.png', 'b.jpg', 'b.png'):
+        save(folder / name, photo())
+    (folder / 'c.jpg').write_bytes(b'')
+    save(folder / 'd.png', np.zeros((1, 1, 3), np.uint8))
+    (folder / 'notes.txt').write_text('not a picture and no picture by its name')
+    with (tmp_path / 'eyes.csv').open('w', newline='') as file:
+        table = csv.writer(file)
+        table.writerow(['file', 'left_eye_x', 'left_eye_y', 'right_eye_x', 'right_eye_y'])
+        table.writerows([name, *EYES[0], *EYES[1]] for name in ('a.png', 'b.jpg', 'b.png'))
+    code, told, complaints = run('-i', folder, '--eyes-csv', tmp_path / 'eyes.csv')
+    assert code == 1
+    assert '3 of 5 files done, 3 faces restored' in told
+    assert 'c.jpg: cannot be read as a picture (the file is empty)' in complaints
+    assert 'd.png: is 1x1 pixels, too small for a face' in complaints
+    assert 'error: 2 of 5 files failed: c.jpg, d.png' in complaints
+    assert written(tmp_path / 'out/restored_imgs') == ['a.png', 'b_jpg.jpg', 'b_png.png']
+    report = json.loads((tmp_path / 'out/report.json').read_text())
+    assert [pathlib.Path(entry['file']).name for entry in report['files'] if 'error' in entry] == ['c.jpg', 'd.png']
+
+
+def test_aligned_faces(run, tmp_path):
+    for seed in range(3):
+        save(tmp_path / f'in/{seed}.png', lr_face(seed))
+    save(tmp_path / 'in/grey.png', lr_face(3)[..., 0])
+    save(tmp_path / 'in/z.png', np.zeros((32, 32, 3), np.uint8))
+    code, _, complaints = run('-i', tmp_path / 'in', '--aligned')
+    assert code == 1 and 'z.png: is 32x32 pixels, and this network for 8x takes aligned faces of 16x16' in complaints
+    out = tmp_path / 'out'
+    assert written(out) == [f'cmp/{name}.png' for name in ('0', '1', '2', 'grey')] + [
+        'report.json'] + [f'restored_faces/{name}.png' for name in ('0', '1', '2', 'grey')]
+    restored = [np.asarray(Image.open(out / f'restored_faces/{seed}.png')).astype(float) for seed in range(3)]
+    errors_of = [[np.abs(face - drawing.draw_face(seed)).mean() for seed in range(3)] for face in restored]
+    assert [np.argmin(row) for row in errors_of] == [0, 1, 2] and max(map(min, errors_of)) < 30
+    grey = np.asarray(Image.open(out / 'restored_faces/grey.png'))
+    assert (grey == grey[..., :1]).all()
+    entry = json.loads((out / 'report.json').read_text())['files'][0]
+    assert entry['faces'][0]['consistency_db'] > 20
+
+
+def test_no_face_is_said_and_the_photograph_is_bicubic(run, tmp_path):
+    file = save(tmp_path / 'wall.png', np.full((30, 40, 3), 80, np.uint8))
+    code, told, _ = run('-i', file)
+    assert code == 0 and 'wall.png: no face was found' in told
+    np.testing.assert_array_equal(reading.read(tmp_path / 'out/restored_imgs/wall.png').pixels, 80)
+    assert written(tmp_path / 'out') == ['report.json', 'restored_imgs/wall.png']
+
+
+def test_results_are_replaced_only_where_that_is_wished(run, tmp_path):
+    file = save(tmp_path / 'me.png', photo())
+    arguments = ('-i', file, '--eyes', eyes_text(), '--no-disagreement')
+    assert run(*arguments)[0] == 0
+    (tmp_path / 'out/restored_imgs/me.png').write_bytes(b'mine')
+    code, _, complaint = run(*arguments)
+    assert code == 2 and 'report.json: is there already; give --overwrite' in only_line(complaint)
+    (tmp_path / 'out/report.json').unlink()
+    code, _, complaint = run(*arguments)
+    assert code == 2 and 'me.png: is there already; give --overwrite' in complaint
+    assert (tmp_path / 'out/restored_imgs/me.png').read_bytes() == b'mine'
+    assert run(*arguments, '--overwrite')[0] == 0
+    assert Image.open(tmp_path / 'out/restored_imgs/me.png').size == (512, 512)
+
+
+def content(kind):
+    if kind == 'truncated':
+        whole = reading.encode(photo(), 'jpg')
+        return whole[:len(whole) // 2]
+    if kind == 'huge':
+        header = bytearray(reading.encode(photo(), 'png'))
+        header[16:24] = 2 * (30_000).to_bytes(4)
+        header[29:33] = zlib.crc32(header[12:29]).to_bytes(4)
+        return bytes(header)
+    if kind == '1x1':
+        return reading.encode(np.zeros((1, 1, 3), np.uint8), 'png')
+    return {'empty': b'', 'text': b'Dear Sir or Madam,\n' * 30}[kind]
+
+
+@pytest.mark.parametrize('kind, message', [
+    ('truncated', 'cannot be read as a picture .image file is truncated'), ('empty', 'the file is empty'),
+    ('text', 'not a picture'), ('1x1', 'is 1x1 pixels, too small'), ('huge', 'is 30000x30000 pixels, 900 million')])
+def test_a_bad_file_is_one_line_with_its_name(run, tmp_path, kind, message):
+    file = tmp_path / 'photo.jpg'
+    file.write_bytes(content(kind))
+    code, _, complaint = run('-i', file)
+    line = only_line(complaint)
+    assert code == 2 and line.startswith(f'error: {file}: ')
+    assert re.search(message, line)
+    assert written(tmp_path / 'out') == []
+
+
+def test_bad_arguments_are_one_line(run, tmp_path, network):
+    file = save(tmp_path / 'me.png', photo())
+    (tmp_path / 'empty').mkdir()
+    save(tmp_path / 'many/a.png', photo())
+    for flags, message in (
+            (('-i', tmp_path / 'none.jpg'), 'none.jpg: no such file or folder'),
+            (('-i', tmp_path / 'empty'), 'empty: holds no picture'),
+            (('-i', tmp_path / 'many', '--eyes', eyes_text()), '--eyes is for one photograph'),
+            (('-i', file, '--eyes', '1,2,3'), '1,2,3'),
+            (('-i', file, '--eyes', '1,2,300,2'), 'me.png: eyes 1,2,300,2: lie outside'),
+            (('-i', file, '--eyes-csv', tmp_path / 'none.csv'), 'none.csv'),
+            (('-i', file, '--suffix', '/../x'), '--suffix /../x'),
+            (('-i', file, '--scale', '4'), f'{network}: is a network for 8x, and the scale asked for is 4x')):
+        code, _, complaint = run(*flags)
+        assert code == 2 and message in only_line(complaint), flags
+    assert run('-i', file, '--scale', '8', '--eyes', eyes_text(), '--no-disagreement')[0] == 0
+
+
+def test_without_a_network_it_says_how_to_get_one(run, tmp_path):
+    code, _, complaint = run('-i', save(tmp_path / 'me.png', photo()), ckpt=None)
+    assert code == 2 and 'give --ckpt=PATH' in only_line(complaint) and 'train.py' in complaint
+
+
+def test_folders_that_cannot_be_written_are_named(run, tmp_path, monkeypatch):
+    file = save(tmp_path / 'me.png', photo())
+    code, _, complaint = run('-i', file, output=file)
+    assert code == 2 and 'me.png: is, or lies below, a file' in only_line(complaint)
+    code, _, complaint = run('-i', file, output=file / 'below')
+    assert code == 2 and 'is, or lies below, a file' in only_line(complaint)
+
+    def forbidden(**options):  # as a folder without write permission does it, to all but the system's administrator
+        raise PermissionError(errno.EACCES, 'Permission denied', str(options['dir']))
+
+    monkeypatch.setattr(tempfile, 'TemporaryFile', forbidden)
+    code, _, complaint = run('-i', file)
+    assert code == 2 and 'out: no permission to write there' in only_line(complaint)
+
+
+def test_help_shows_examples(capsys):
+    with pytest.raises(SystemExit) as exit_:
+        upsample.main(['--help'])
+    assert exit_.value.code == 0
+    told = capsys.readouterr().out
+    assert 'python -m gln_jax.upsample -i photo.jpg -o results' in told and '--only-center-face' in told
