@@ -120,11 +120,12 @@ class _Unreadable(Exception):
 
 
 def _load(path, shapes):
-    try:
-        with _silent_about_details():
+    with _silent_about_details():
+        try:
             return ocp.load_checkpointables(path, shapes)
-    except Exception as error:  # Orbax and TensorStore raise many kinds for a damaged file.
-        raise _Unreadable(f'{type(error).__name__}, damaged or cut short') from error
+        except Exception as error:  # Orbax and TensorStore raise many kinds for a damaged file.
+            problem = f'{type(error).__name__}, damaged or cut short'
+    raise _Unreadable(problem)  # not from `error`, which would keep its unfinished tasks alive
 
 
 def _shapes(state):
