@@ -2,9 +2,12 @@
 
 import contextlib
 import io
+import logging
 
 import tensorflow_datasets as tfds
 from tqdm import tqdm
+
+logging.getLogger('absl').setLevel(logging.ERROR)  # TFDS warns that what is about to be prepared is not there yet
 
 
 def prepare(builder, what):
