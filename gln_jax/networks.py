@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gln_jax import images
+from gln_jax import fast_network, images
 
 DETAIL_WIDTHS = {4: (512, 256, 512), 8: (256, 256, 256)}
 """Units of the detail stream's hidden layers, for each scale."""
@@ -32,6 +32,8 @@ RECONSTRUCTION = 1
 
 def generator(config):
     """The Flax module that `config.network` and `config.scale` name: LR [n, h, w, 1] -> HR [n, h*scale, w*scale, 1]."""
+    if config.network == 'fast':
+        return fast_network.FastGlobalLocalNetwork(config.scale, **config.fast)
     if config.network == 'gn_only':
         return GlobalNetworkOnly(config.scale)
     if config.network == 'ln_only':

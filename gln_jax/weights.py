@@ -1,80 +1,123 @@
-"""A generator to use: from a workdir, a checkpoint, or a weights file; and how weights files are made.
+"""A generator to use: from a workdir, a checkpoint, a weights file, or one that comes with the project.
 
-    python -m gln_jax.weights export --ckpt=runs/x8 --output=x8.safetensors
-    python -m gln_jax.weights show x8.safetensors
+    python -m gln_jax.weights export --ckpt=runs/x8 --output=x8.safetensors --scores=scores/test-lfw,scores/test-london
+    python -m gln_jax.weights show x8-fast
 
-A weights file is one safetensors file: the averaged generator's parameters in float32, and as metadata all that using them
-takes (the config with scale, network and degradation, the alignment template, the luminance weights).
+A weights file is one safetensors file: the averaged generator's parameters in 16-bit floats, and as metadata all that using
+and judging them takes: the config with scale, network and degradation, the alignment template, the luminance weights, how
+they were trained, and their scores.
 """
 
 import argparse
+import hashlib
 import json
 import pathlib
 from typing import Any, NamedTuple
 
 import flax
 import jax
+from ml_collections import ConfigDict
+import numpy as np
 import safetensors
 import safetensors.numpy
-from ml_collections import ConfigDict
 
-from gln_jax import checkpoints, errors, files, images, networks, steps
+from gln_jax import checkpoints, errors, evaluation, files, images, networks, provenance, steps
 from gln_jax import config as settings
 
 FORMAT = 'gln_jax generator 1'
+RELEASED = pathlib.Path(__file__).parent / 'released'
+"""The weights files that come with the project, <name>.safetensors, and their SHA-256 in SHA256SUMS."""
 
 
 class Loaded(NamedTuple):
     config: ConfigDict
-    parameters: Any  # of the averaged generator
+    parameters: Any  # of the averaged generator, float32
     description: str  # where they come from, as the user named it
+    card: dict  # 'provenance' and 'scores', as far as known
 
 
 def load_generator(path):
-    """The averaged generator in `path`: a workdir of train.py, one checkpoint's folder, or a weights file.
+    """The averaged generator in `path`: a workdir of train.py, one checkpoint's folder, a weights file, or a released name.
 
     Raises:
         InputError: there is none, or it is damaged.
     """
+    if str(path) in released() and not pathlib.Path(path).exists():
+        return _load_file(_released_file(str(path)))._replace(description=str(path))
     path = pathlib.Path(path)
     if not path.exists():
-        raise errors.InputError(f'{path}: no such workdir, checkpoint or weights file')
+        names = ', '.join(released())
+        raise errors.InputError(f'{path}: no such workdir, checkpoint or weights file'
+                                + (f', and not one of those that come with the project: {names}' if names else ''))
     if path.is_file():
         return _load_file(path)
     folder = checkpoints.find(path)
     config = checkpoints.load_config(folder)
     state = checkpoints.load_state(folder, jax.eval_shape(lambda: steps.create_state(config)))
     inside = folder.relative_to(path.absolute()) if folder != path.absolute() else ''
-    return Loaded(config, state.average, str(path / inside))
+    return Loaded(config, state.average, str(path / inside), {'provenance': _provenance(config, folder, int(state.step))})
 
 
-def export(path, output):
-    """Writes the generator in `path` as the weights file `output`. Raises InputError where `output` is there already."""
+def released():
+    """Names of the weights that come with the project, sorted."""
+    return sorted(file.stem for file in RELEASED.glob('*.safetensors'))
+
+
+def export(path, output, scores=()):
+    """Writes the generator in `path` as the weights file `output`.
+
+    Args:
+        path: as of `load_generator`.
+        output: the file, which must not be there yet.
+        scores: folders that evaluate.py wrote for this generator; their means go into the file.
+    Raises:
+        InputError: `output` is there already, or a score is missing.
+    """
     loaded = load_generator(path)
     if pathlib.Path(output).exists():
         raise errors.InputError(f'{output}: is there already; name another file or remove it')
-    arrays = flax.traverse_util.flatten_dict(jax.device_get(loaded.parameters), sep='/')
+    arrays = {name: np.asarray(array, np.float16)
+              for name, array in flax.traverse_util.flatten_dict(loaded.parameters, sep='/').items()}
     metadata = {
         'format': FORMAT,
         'config': settings.to_json(loaded.config),
         'template_eyes': json.dumps(images.TEMPLATE_EYES),
         'luminance_weights': json.dumps(images.LUMINANCE_WEIGHTS),
         'blur_sigma': json.dumps(images.BLUR_SIGMA[loaded.config.scale]),
+        'card': json.dumps(loaded.card | ({'scores': [_scores_in(folder) for folder in scores]} if scores else {})),
     }
     files.write(output, safetensors.numpy.save(arrays, metadata))
+
+
+def _provenance(config, folder, step):
+    """What is known of how the checkpoint in `folder` was trained."""
+    stage_1, stage_2 = config.reconstruction, config.adversarial
+    before = min(step, stage_1.steps)
+    return provenance.of(folder.parent.parent) | {
+        'steps': step, 'faces_seen': before * stage_1.batch_size + (step - before) * stage_2.batch_size}
+
+
+def _scores_in(folder):
+    try:
+        summary = json.loads((pathlib.Path(folder) / evaluation.SCORES).read_text())
+        return {name: summary[name] for name in ('data', 'protocol', 'images', 'methods')}
+    except (OSError, ValueError, KeyError) as error:
+        raise errors.InputError(f'{folder}: holds no {evaluation.SCORES} of evaluate.py') from error
 
 
 def _load_file(path):
     try:
         metadata = _metadata(path)
         config = settings.from_json(metadata['config'])
-        parameters = flax.traverse_util.unflatten_dict(safetensors.numpy.load_file(path), sep='/')
+        arrays = {name: array.astype(np.float32) for name, array in safetensors.numpy.load_file(path).items()}
+        parameters = flax.traverse_util.unflatten_dict(arrays, sep='/')
+        card = json.loads(metadata.get('card', '{}'))
     except (safetensors.SafetensorError, KeyError, ValueError, TypeError) as error:
         raise errors.InputError(f'{path}: not a weights file of gln_jax, or a damaged one ({error})') from error
     expected = jax.eval_shape(lambda: steps.create_state(config).generator)
     if jax.tree.map(lambda leaf: leaf.shape, parameters) != jax.tree.map(lambda leaf: leaf.shape, expected):
         raise errors.InputError(f'{path}: its arrays are not those of a {config.network} at {config.scale}x')
-    return Loaded(config, parameters, str(path))
+    return Loaded(config, parameters, str(path), card)
 
 
 def _metadata(path):
@@ -85,12 +128,28 @@ def _metadata(path):
     return metadata
 
 
-def _show(path):
-    loaded = load_generator(path)
-    config = loaded.config
-    print(f'{loaded.description}: {config.network} at {config.scale}x, '
-          f'{networks.parameter_count(loaded.parameters):,} parameters, degradation {config.degradation}')
-    print(settings.to_json(config))
+def _released_file(name):
+    """The file of a released name. Raises InputError where it is not what SHA256SUMS says."""
+    file = RELEASED / f'{name}.safetensors'
+    sums = dict(reversed(line.split()) for line in (RELEASED / 'SHA256SUMS').read_text().splitlines())
+    if hashlib.sha256(file.read_bytes()).hexdigest() != sums.get(file.name):
+        raise errors.InputError(f'{file}: is damaged (its SHA-256 is not the released one); install the project again')
+    return file
+
+
+def card_text(loaded):
+    """What `show` prints: the network, how it was trained, its scores, its config."""
+    config, known = loaded.config, loaded.card.get('provenance', {})
+    lines = [f'{loaded.description}: {config.network} at {config.scale}x, '
+             f'{networks.parameter_count(loaded.parameters):,} parameters, degradation {config.degradation}']
+    lines += [f'{title}: {known[name]}' for name, title in (
+        ('command', 'trained by'), ('commit', 'at commit'), ('training_faces', 'on faces'), ('faces_seen', 'faces seen'),
+        ('steps', 'steps'), ('devices', 'devices'), ('versions', 'versions')) if name in known]
+    for scores in loaded.card.get('scores', []):
+        lines.append(f'{scores["data"]}, {scores["images"]} images, protocol {scores["protocol"]}: ' + ', '.join(
+            f'{method} {scores["methods"][method]["psnr"]:.2f} dB / {scores["methods"][method]["ssim"]:.3f}'
+            for method in ('bicubic', 'gln')))
+    return '\n'.join([*lines, settings.to_json(config)])
 
 
 def main():
@@ -99,16 +158,17 @@ def main():
     commands = parser.add_subparsers(dest='command', required=True)
     exporting = commands.add_parser('export', help='write a weights file from a workdir or checkpoint')
     exporting.add_argument('--ckpt', required=True, help='workdir, checkpoint folder or weights file')
+    exporting.add_argument('--scores', default='', metavar='DIR[,DIR...]', help='folders written by evaluate.py for it')
     exporting.add_argument('--output', required=True, help='the file to write, *.safetensors; must not be there yet')
-    showing = commands.add_parser('show', help='print what a workdir, checkpoint or weights file holds')
+    showing = commands.add_parser('show', help='print the card of a workdir, checkpoint, weights file or released name')
     showing.add_argument('ckpt')
     arguments = parser.parse_args()
     with errors.reported():
         if arguments.command == 'export':
-            export(arguments.ckpt, arguments.output)
+            export(arguments.ckpt, arguments.output, list(filter(None, arguments.scores.split(','))))
             print(f'wrote {arguments.output}')
         else:
-            _show(arguments.ckpt)
+            print(card_text(load_generator(arguments.ckpt)))
 
 
 if __name__ == '__main__':

@@ -1,5 +1,9 @@
+import hashlib
+import json
+
 import chex
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import safetensors.numpy
@@ -14,7 +18,7 @@ def workdir(tmp_path_factory):
     config = settings.default()
     config.network = 'gln3'
     state = steps.create_state(config)
-    state = state.replace(average=jax.tree.map(lambda leaf: leaf + 0.01, state.average))
+    state = state.replace(step=jnp.int32(4), average=jax.tree.map(lambda leaf: leaf + 0.01, state.average))
     path = tmp_path_factory.mktemp('workdir')
     with checkpoints.Checkpoints(path / checkpoints.LATEST, config) as kept:
         kept.save(4, state)
@@ -27,14 +31,15 @@ def exported(workdir, tmp_path):
     return tmp_path / 'x8.safetensors'
 
 
-def test_a_weights_file_restores_the_average_to_the_bit(workdir, exported):
+def test_a_weights_file_restores_the_average_in_16_bits(workdir, exported):
     there, here = weights.load_generator(workdir), weights.load_generator(exported)
     assert here.config == there.config
-    chex.assert_trees_all_equal(here.parameters, jax.device_get(there.parameters))
+    chex.assert_trees_all_equal(here.parameters, jax.tree.map(
+        lambda leaf: np.asarray(leaf, np.float16).astype(np.float32), there.parameters))
     lr = jax.random.uniform(jax.random.key(0), (1, 16, 16, 1))
     hr = networks.upsampler(here.config, here.parameters)(lr)
     assert hr.shape == (1, 128, 128, 1)
-    np.testing.assert_array_equal(hr, networks.upsampler(there.config, there.parameters)(lr))
+    np.testing.assert_allclose(hr, networks.upsampler(there.config, there.parameters)(lr), rtol=1e-3)
 
 
 def test_what_was_loaded_is_named(workdir, exported):
@@ -74,6 +79,56 @@ def test_a_file_that_is_no_weights_file_is_refused_by_its_name(exported, kind):
 def test_a_missing_path_is_refused(tmp_path):
     with pytest.raises(errors.InputError, match='nothing.safetensors: no such'):
         weights.load_generator(tmp_path / 'nothing.safetensors')
+
+
+@pytest.fixture
+def released(exported, monkeypatch):
+    """The exported file as one that comes with the project, by the name 'x8'."""
+    digest = hashlib.sha256(exported.read_bytes()).hexdigest()
+    (exported.parent / 'SHA256SUMS').write_text(f'{digest}  {exported.name}\n')
+    monkeypatch.setattr(weights, 'RELEASED', exported.parent)
+    return exported
+
+
+def test_released_weights_are_found_by_name(released):
+    assert weights.released() == ['x8']
+    assert weights.load_generator('x8').description == 'x8'
+
+
+def test_released_weights_that_changed_are_refused(released):
+    content = bytearray(released.read_bytes())
+    content[-1] ^= 1
+    released.write_bytes(content)
+    with pytest.raises(errors.InputError, match='x8.safetensors: is damaged'):
+        weights.load_generator('x8')
+
+
+def test_an_unknown_name_lists_those_that_are_there(released):
+    with pytest.raises(errors.InputError, match='that come with the project: x8$'):
+        weights.load_generator('x9')
+
+
+def test_all_released_weights_are_whole_and_small():
+    for name in weights.released():
+        loaded = weights.load_generator(name)
+        assert {'provenance', 'scores'} <= loaded.card.keys()
+        assert (weights.RELEASED / f'{name}.safetensors').stat().st_size < 11e6
+
+
+def test_the_card_has_the_training_and_the_scores(workdir, tmp_path):
+    method = {'psnr': 24.5, 'ssim': 0.7, 'psnr_interval': None, 'ssim_interval': None}
+    (tmp_path / 'scores').mkdir()
+    (tmp_path / 'scores/scores.json').write_text(json.dumps({
+        'data': 'faces test/lfw', 'protocol': 'paper', 'images': 3, 'methods': {'bicubic': method, 'gln': method}}))
+    weights.export(workdir, tmp_path / 'x8.safetensors', [tmp_path / 'scores'])
+    card = weights.card_text(weights.load_generator(tmp_path / 'x8.safetensors'))
+    assert 'faces seen: 128' in card  # 4 steps of 32
+    assert 'faces test/lfw, 3 images, protocol paper: bicubic 24.50 dB / 0.700, gln 24.50 dB / 0.700' in card
+
+
+def test_missing_scores_are_refused(workdir, tmp_path):
+    with pytest.raises(errors.InputError, match='holds no scores.json'):
+        weights.export(workdir, tmp_path / 'x8.safetensors', [tmp_path])
 
 
 def test_commands_export_and_show(workdir, tmp_path, capsys, monkeypatch):

@@ -1,0 +1,35 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gln_jax import config as settings
+from gln_jax import fast_network, images, networks
+
+
+def network(scale, **changes):
+    config = settings.default()
+    config.network, config.scale = 'fast', scale
+    config.fast.update(changes)
+    module = networks.generator(config)
+    lr = jax.random.uniform(jax.random.key(1), (2, 128 // scale, 128 // scale, 1))
+    return module, jax.jit(module.init)(jax.random.key(0), lr), lr
+
+
+@pytest.mark.parametrize('scale', [4, 8])
+def test_a_fresh_network_is_bicubic_interpolation(scale):
+    module, parameters, lr = network(scale)
+    np.testing.assert_allclose(module.apply(parameters, lr), images.upsample(lr, scale, 'bicubic'), atol=1e-6)
+
+
+@pytest.mark.parametrize('factor', [1, 2, 4])
+def test_space_to_depth_undoes_depth_to_space(factor):
+    features = jnp.arange(2 * 4 * 4 * 16.0).reshape(2, 4, 4, 16)
+    hr = fast_network.depth_to_space(features, factor)
+    assert hr.shape == (2, 4 * factor, 4 * factor, 16 // factor**2)
+    np.testing.assert_array_equal(fast_network.space_to_depth(hr, factor), features)
+
+
+def test_depth_to_space_puts_the_channels_of_a_position_side_by_side():
+    hr = fast_network.depth_to_space(jnp.arange(8.0).reshape(1, 1, 2, 4), 2)
+    np.testing.assert_array_equal(hr[0, :, :, 0], [[0, 1, 4, 5], [2, 3, 6, 7]])
