@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gln_jax import checkpoints, errors, files, images, metrics, networks, parallel, progress, schedule, steps
+from gln_jax import (checkpoints, errors, files, images, metrics, networks, parallel, progress, provenance, schedule,
+                     steps)
 from gln_jax import config as settings
 from gln_jax.data import faces as data
 from gln_jax.data import pipeline
@@ -32,6 +33,7 @@ def train(config, workdir):
     parallel.check_batch_size(config.adversarial.batch_size, 'config.adversarial.batch_size')
     workdir = pathlib.Path(workdir)
     _claim(workdir, config)
+    provenance.record(workdir, data.load(config, 'train'))
     validate = _validation(config)
     total = schedule.total_steps(config)
     with (checkpoints.Checkpoints(workdir / checkpoints.LATEST, config) as latest,

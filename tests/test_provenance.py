@@ -1,0 +1,19 @@
+import types
+
+from gln_jax import provenance
+
+
+def test_what_a_run_came_from_is_kept_from_its_first_start(tmp_path, monkeypatch):
+    faces = types.SimpleNamespace(sources=['lfw', 'lfw', 'uspol'])
+    monkeypatch.setattr('sys.argv', ['train.py', '--config=configs/x8.py', '--workdir=a b'])
+    provenance.record(tmp_path, faces)
+    monkeypatch.setattr('sys.argv', ['train.py', '--another'])
+    provenance.record(tmp_path, faces)
+    known = provenance.of(tmp_path)
+    assert known['command'] == "python train.py --config=configs/x8.py '--workdir=a b'"
+    assert known['training_faces'] == {'lfw': 2, 'uspol': 1}
+    assert known['devices'] == '4 x cpu'
+
+
+def test_a_folder_without_a_record_says_nothing(tmp_path):
+    assert provenance.of(tmp_path) == {}
