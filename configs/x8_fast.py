@@ -7,6 +7,12 @@ def get_config(variant=''):
     config = settings.default()
     config.name = 'x8_fast'
     config.network = 'fast'
-    config.optimizer.learning_rate = 1.5e-3
+    config.optimizer.name = 'muon'
+    config.optimizer.learning_rate = 3e-3
+    config.optimizer.warmup_steps = 100
+    config.reconstruction.steps = 7000
     config.reconstruction.batch_size = 16
+    config.adversarial.batch_size = 16
+    config.checkpoint.every_steps = 500
+    config.log.pictures_every_steps = 250
     return settings.with_variant(config, variant)

@@ -9,7 +9,6 @@ from gln_jax import errors, images
 NETWORKS = ('gln8', 'gln6', 'gln4', 'gln3', 'gn_only', 'ln_only', 'fast')
 DATA_NAMES = ('drawn', 'folder', 'lfw', 'celeb_a')
 OPTIMIZERS = ('adam', 'sgd', 'muon')
-LOSSES = ('squared', 'charbonnier', 'absolute', 'log')
 
 MAY_CHANGE_ON_RESUME = ('log', 'checkpoint', 'data.workers', 'data.directory', 'adversarial.turns')
 """Settings that do not change what a step computes: a run may be continued with others."""
@@ -24,14 +23,12 @@ def default():
     config.network = 'gln8'  # one of NETWORKS
     config.degradation = 'gaussian'  # how LR images are made from HR images: one of images.DEGRADATIONS
 
-    config.fast = ConfigDict()  # the network 'fast'
-    config.fast.width = 64  # channels of the body, which works at 16x16
-    config.fast.blocks = 6  # residual blocks of the body
+    config.fast = ConfigDict()  # the network 'fast', the middle one of three sizes
+    config.fast.width = 96  # channels of the body, which works at 16x16
+    config.fast.blocks = 8  # residual blocks of the body
     config.fast.upsampling_widths = (48, 32)  # channels after each doubling of height and width
-    config.fast.upsampling_blocks = (2, 2)  # residual blocks after each
-    config.fast.global_stream = 'both'  # one of fast_network.GLOBAL_STREAMS
-    config.fast.channel_attention = False
-    config.fast.base = 'bicubic'  # the image that the detail is added to
+    config.fast.upsampling_blocks = (2, 0)  # residual blocks after each
+    config.fast.global_streams = True  # False is the ablation: convolutions alone
 
     config.data = ConfigDict()
     config.data.name = 'drawn'  # one of DATA_NAMES
@@ -60,7 +57,6 @@ def default():
     config.reconstruction = ConfigDict()  # stage 1
     config.reconstruction.steps = 60_000
     config.reconstruction.batch_size = 32  # faces a step, over all devices
-    config.reconstruction.loss = 'squared'  # one of LOSSES
 
     config.adversarial = ConfigDict()  # stage 2
     config.adversarial.turns = 200  # 0 is no stage 2
@@ -120,7 +116,6 @@ def check(config):
     _check_one_of(config, 'degradation', images.DEGRADATIONS)
     _check_one_of(config, 'data.name', DATA_NAMES)
     _check_one_of(config, 'optimizer.name', OPTIMIZERS)
-    _check_one_of(config, 'reconstruction.loss', LOSSES)
     if config.data.name == 'folder' and not config.data.path:
         raise errors.InputError('config.data.path: name the folder of faces, --config.data.path=DIR')
     for field in ('reconstruction.steps', 'reconstruction.batch_size', 'adversarial.batch_size', 'validation.faces',

@@ -1,9 +1,10 @@
 """A second generator in GLN's slot: the same idea, a global view of the whole face joined with local convolutions, for less.
 
-The paper's local network works at full resolution, where a 7x7 convolution of 64 channels costs 3.3 billion multiply-adds.
-Here almost all of the work is done on the LR grid of 16x16, where a pixel of the body sees a whole feature of a face, and
-the image is enlarged by sub-pixel convolutions (Shi et al. 2016). What is learnt is a detail map that is added to the bicubic
-image; it starts near zero.
+The paper's local network works at full resolution, where one 7x7 convolution of 64 channels costs 3.3 billion multiply-adds.
+Here almost all of the work is done on a grid of 16x16, where a 3x3 convolution spans the mouth, and the image is enlarged by
+sub-pixel convolutions (Shi et al. 2016). Where the paper joins the two views once, here fully connected layers see the
+LR pixels first and then, between residual blocks, what the convolutions have made of them. What is learnt is a
+detail map that is added to the bicubic image; it starts at zero.
 """
 
 import flax.linen as nn
@@ -12,9 +13,10 @@ import jax.numpy as jnp
 from gln_jax import images
 
 GRID = 16
-"""Height and width of the feature maps of the body, at every scale."""
+"""Height and width of the body's feature maps, at every scale."""
 
-GLOBAL_STREAMS = ('none', 'input', 'body', 'both', 'attention', 'input_attention')
+FIRST_VIEW_CHANNELS, FIRST_VIEW_UNITS = 16, 256
+LATER_VIEW_CHANNELS, LATER_VIEW_UNITS = 8, 112
 
 _he = nn.initializers.he_normal()
 _small = nn.initializers.variance_scaling(0.02, 'fan_in', 'normal')
@@ -22,99 +24,74 @@ _moderate = nn.initializers.variance_scaling(0.1, 'fan_in', 'normal')
 
 
 class FastGlobalLocalNetwork(nn.Module):
-    """LR luminance [n, h, w, 1] in [0, 1] -> HR luminance [n, h*scale, w*scale, 1]; h and w are multiples of 16."""
+    """LR luminance [n, h, w, 1] in [0, 1] -> HR luminance [n, h*scale, w*scale, 1], not clipped; h and w are 16 or 32."""
 
     scale: int
-    width: int = 64
-    blocks: int = 6
-    upsampling_widths: tuple = (48, 32)
-    upsampling_blocks: tuple = (2, 2)
-    global_stream: str = 'both'
-    channel_attention: bool = False
-    base: str = 'bicubic'
+    width: int
+    blocks: int
+    upsampling_widths: tuple
+    upsampling_blocks: tuple
+    global_streams: bool = True
 
     @nn.compact
     def __call__(self, lr):
         pixels = space_to_depth(2 * lr - 1, lr.shape[1] // GRID)
-        has_input_view = self.global_stream in ('input', 'both', 'input_attention')
-        features = conv(self.width - (CODE_CHANNELS if has_input_view else 0))(pixels)
-        if has_input_view:
-            features = jnp.concatenate([features, GlobalStream(name='global')(pixels)], axis=-1)
-        if 'attention' in self.global_stream:
-            features += self.param('position', nn.initializers.normal(0.02), (1, *features.shape[1:]))
-        first = features
-        for number in range(self.blocks):
-            features = ResidualBlock(self.channel_attention)(features)
-            if number % 2 and self.global_stream in ('body', 'both'):
-                features = GlobalView()(features)
-            if number % 2 and 'attention' in self.global_stream:
-                features = SelfAttention()(features)
-        features += first
+        features = self._body(self._first_features(pixels))
         for width, blocks in zip(self.upsampling_widths, self.upsampling_blocks, strict=True):
             features = depth_to_space(conv(4 * width)(features), 2)
-            if features.shape[1:3] == lr.shape[1:3] and self.scale != 128 // GRID:
+            if features.shape[1:3] == lr.shape[1:3]:  # 32x32: the LR pixels as they are, which the body saw in fours
                 features += conv(width)(2 * lr - 1)
             for _ in range(blocks):
-                features = ResidualBlock(self.channel_attention)(features)
-        left = lr.shape[1] * self.scale // features.shape[1]
+                features = ResidualBlock()(features)
+        left = self.scale * lr.shape[1] // features.shape[1]
         detail = depth_to_space(conv(left**2, kernel_init=nn.initializers.zeros)(features), left)
-        if self.base == 'none':
-            return detail
-        return images.upsample(lr, self.scale, self.base) + detail
+        return images.upsample(lr, self.scale, 'bicubic') + detail
+
+    def _first_features(self, pixels):
+        if not self.global_streams:
+            return conv(self.width)(pixels)
+        local = conv(self.width - FIRST_VIEW_CHANNELS)(pixels)
+        return jnp.concatenate([local, FirstGlobalView(name='first_view')(pixels)], axis=-1)
+
+    def _body(self, first):
+        features = first
+        for number in range(1, self.blocks + 1):
+            features = ResidualBlock(name=f'block_{number}')(features)
+            if self.global_streams and number % 2 == 0:
+                features = GlobalView(name=f'view_{number}')(features)
+        return features + first
 
 
-CODE_CHANNELS = 16
-
-
-class GlobalStream(nn.Module):
+class FirstGlobalView(nn.Module):
     """Fully connected layers from all LR pixels [n, 16, 16, c] to a map [n, 16, 16, 16], as the paper's detail stream."""
 
     @nn.compact
     def __call__(self, pixels):
         code = pixels.reshape(len(pixels), -1)
         for _ in range(2):
-            code = nn.relu(nn.Dense(256, kernel_init=_he)(code))
-        view = nn.Dense(GRID * GRID * CODE_CHANNELS, kernel_init=_moderate)(code)
-        return view.reshape(len(pixels), GRID, GRID, CODE_CHANNELS)
+            code = nn.relu(nn.Dense(FIRST_VIEW_UNITS, kernel_init=_he)(code))
+        view = nn.Dense(GRID**2 * FIRST_VIEW_CHANNELS, kernel_init=_moderate)(code)
+        return view.reshape(len(pixels), GRID, GRID, FIRST_VIEW_CHANNELS)
 
 
 class GlobalView(nn.Module):
-    """A residual with a fully connected view of the whole face: 8 channels, all positions, to 128 numbers and back."""
+    """A residual that sees the whole face: a few channels of all positions to one code, and from it back to all positions."""
 
     @nn.compact
     def __call__(self, features):
-        n, height, width, channels = features.shape
-        seen = nn.relu(conv(8, 1)(features)).reshape(n, -1)
-        code = nn.relu(nn.Dense(128, kernel_init=_he)(seen))
-        view = nn.relu(nn.Dense(seen.shape[1], kernel_init=_he)(code)).reshape(n, height, width, 8)
-        return features + conv(channels, 1, _small)(view)
-
-
-class SelfAttention(nn.Module):
-    """A transformer layer over the 256 positions, with 4 heads."""
-
-    @nn.compact
-    def __call__(self, features):
-        n, height, width, channels = features.shape
-        tokens = features.reshape(n, height * width, channels)
-        tokens += nn.MultiHeadDotProductAttention(num_heads=4)(nn.LayerNorm()(tokens))
-        hidden = nn.gelu(nn.Dense(2 * channels)(nn.LayerNorm()(tokens)))
-        return (tokens + nn.Dense(channels, kernel_init=_small)(hidden)).reshape(features.shape)
+        seen = nn.relu(conv(LATER_VIEW_CHANNELS, 1)(features))
+        code = nn.relu(nn.Dense(LATER_VIEW_UNITS, kernel_init=_he)(seen.reshape(len(seen), -1)))
+        view = nn.relu(nn.Dense(seen[0].size, kernel_init=_he)(code)).reshape(seen.shape)
+        return features + conv(features.shape[-1], 1, _small)(view)
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions beside the identity; with channel attention, weighted by it (Zhang et al. 2018, RCAN)."""
-
-    channel_attention: bool = False
+    """Two 3x3 convolutions beside the identity, without normalisation (Lim et al. 2017, EDSR)."""
 
     @nn.compact
     def __call__(self, features):
         channels = features.shape[-1]
-        change = conv(channels, kernel_init=_small)(nn.relu(conv(channels)(features)))
-        if self.channel_attention:
-            code = nn.relu(nn.Dense(max(channels // 4, 8))(jnp.mean(change, axis=(1, 2))))
-            change *= nn.sigmoid(nn.Dense(channels)(code) + 1)[:, None, None]
-        return features + change
+        return features + conv(channels, kernel_init=_small)(nn.relu(conv(channels)(features)))
 
 
 def conv(channels, size=3, kernel_init=_he):

@@ -85,8 +85,7 @@ def generator_update(config, optimizer, adversarial):
     def loss(parameters, state, hr):
         lr = images.degrade(hr, config.scale, config.degradation)
         sr = generator.apply({'params': parameters}, lr)
-        terms = {'reconstruction_loss': losses.reconstruction_loss(sr, hr, config.reconstruction.loss)}
-        terms['squared_error'] = losses.reconstruction_loss(sr, hr)
+        terms = {'reconstruction_loss': losses.reconstruction_loss(sr, hr)}
         if not adversarial:
             return terms['reconstruction_loss'], (state.adversarial_weight, terms)
         terms['adversarial_loss'] = losses.adversarial_loss(discriminator.apply({'params': state.discriminator}, sr))
@@ -100,7 +99,7 @@ def generator_update(config, optimizer, adversarial):
         gradient, metrics = jax.lax.pmean((gradient, terms), AXIS)
         changes, optimizer_state = optimizer.update(gradient, state.generator_optimizer, state.generator)
         parameters = optax.apply_updates(state.generator, changes)
-        metrics['psnr'] = losses.psnr_of_loss(metrics.pop('squared_error'), hr[0].size)
+        metrics['psnr'] = losses.psnr_of_loss(metrics['reconstruction_loss'], hr[0].size)
         metrics['gradient_norm'] = optax.tree.norm(gradient)
         if adversarial:
             metrics['adversarial_weight'] = weight
