@@ -120,7 +120,7 @@ def check(config):
         raise errors.InputError('config.data.path: name the folder of faces, --config.data.path=DIR')
     for field in ('reconstruction.steps', 'reconstruction.batch_size', 'adversarial.batch_size', 'validation.faces',
                   'adversarial.discriminator_steps', 'adversarial.generator_steps', 'optimizer.learning_rate',
-                  'checkpoint.every_steps', 'checkpoint.keep', 'log.pictures_every_steps'):
+                  'checkpoint.every_steps', 'checkpoint.keep', 'log.pictures_every_steps', 'fast.width', 'fast.blocks'):
         if not field_of(config, field) > 0:
             raise errors.InputError(f'config.{field}: must be above 0, is {field_of(config, field)}')
     for field in ('adversarial.turns', 'data.workers', 'optimizer.warmup_steps', 'optimizer.clip_norm'):
@@ -130,6 +130,8 @@ def check(config):
                   'augmentation.contrast'):
         if not 0 <= field_of(config, field) < 1:
             raise errors.InputError(f'config.{field}: must be at least 0 and below 1, is {field_of(config, field)}')
+    if len(config.fast.upsampling_widths) != len(config.fast.upsampling_blocks):
+        raise errors.InputError('config.fast.upsampling_blocks: must have as many numbers as upsampling_widths')
     adversarial_weight(config)
     source_weights(config)
 

@@ -33,3 +33,20 @@ def test_space_to_depth_undoes_depth_to_space(factor):
 def test_depth_to_space_puts_the_channels_of_a_position_side_by_side():
     hr = fast_network.depth_to_space(jnp.arange(8.0).reshape(1, 1, 2, 4), 2)
     np.testing.assert_array_equal(hr[0, :, :, 0], [[0, 1, 4, 5], [2, 3, 6, 7]])
+
+
+@pytest.mark.parametrize('scale', [4, 8])
+def test_the_middle_size_is_a_twentieth_of_gln8(scale):
+    module, parameters, lr = network(scale)
+    multiply_adds = jax.jit(module.apply).lower(parameters, lr[:1]).compile().cost_analysis()['flops'] / 2
+    assert multiply_adds < 10.5e9 / 20
+    assert 2 * networks.parameter_count(parameters) < 10e6, 'two bytes each, a weights file would be above 10 MB'
+
+
+def test_without_global_streams_a_pixel_far_away_does_not_matter():
+    for has_global_streams in (True, False):
+        module, parameters, lr = network(8, global_streams=has_global_streams, blocks=2)
+        random = jax.tree.map(lambda leaf: leaf + 0.1 * jax.random.normal(jax.random.key(leaf.size), leaf.shape),
+                              parameters)
+        before, after = module.apply(random, lr), module.apply(random, lr.at[:, -1, -1].add(0.5))
+        assert (np.abs(after - before)[:, :16, :16].max() > 1e-6) == has_global_streams
