@@ -130,9 +130,7 @@ def lr_face(image, transform, scale, degradation):
     # In units of their own pixels, a picture at any pitch counts as equally sharp: at pitch 1 the whole blur is missing,
     # at pitch `scale` none, and variances add up in between.
     missing_blur = images.BLUR_SIGMA[scale] * np.sqrt(1 - (pitch**2 - 1) / (scale**2 - 1))
-    centres = np.arange(size)[:, None] * scale + (scale - 1) / 2
-    weights = np.exp(-0.5 * ((np.arange(images.FACE_SIZE) - centres) / max(missing_blur, 0.1)) ** 2)
-    weights = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    weights = images.gaussian_reduction(images.FACE_SIZE, scale, max(missing_blur, 0.1))
     hr = warp(image, transform, (images.FACE_SIZE, images.FACE_SIZE))
     return _filtered(weights, hr, weights)
 
@@ -181,7 +179,5 @@ def _filtered(rows, image, columns):
 def _reduction(size, finer, overhang):
     """The bicubic kernel (Keys, a = -0.5) at each of `size` pixels, on a grid `finer` times as fine [size, more]."""
     fine_centres = (np.arange(finer * (size + 2 * overhang)) - (finer - 1) / 2) / finer - overhang
-    x = np.abs(fine_centres - np.arange(size)[:, None])
-    near, far = (1.5 * x - 2.5) * x**2 + 1, ((-0.5 * x + 2.5) * x - 4) * x + 2
-    weights = np.where(x < 1, near, np.where(x < 2, far, 0))
+    weights = images.bicubic_kernel(np.abs(fine_centres - np.arange(size)[:, None]))
     return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)

@@ -6,7 +6,6 @@ centred at (0, 0); an LR pixel i at scale s is centred at HR position s * i + (s
 
 import functools
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -68,22 +67,37 @@ def _resample(images, rows, columns):
     return jnp.einsum('yh,...hwc,xw->...yxc', rows, images, columns, precision='highest')
 
 
+def bicubic_kernel(distance):
+    """Keys's kernel (a = -0.5) at distances of at least 0, in units of the coarser grid's pixels; an array like `distance`."""
+    near, far = (1.5 * distance - 2.5) * distance**2 + 1, ((-0.5 * distance + 2.5) * distance - 4) * distance + 2
+    return np.where(distance < 1, near, np.where(distance < 2, far, 0))
+
+
+def gaussian_reduction(size, scale, sigma):
+    """The matrix float32 [size / scale, size] of a Gaussian blur of `sigma` HR pixels, then subsampling by `scale`."""
+    return _weights(size, size // scale, lambda distance: np.exp(-0.5 * (distance / sigma) ** 2))
+
+
 @functools.cache
 def _reduction_matrix(size, scale, degradation):
     if degradation == 'bicubic':
-        return _resize_matrix(size, size // scale, 'cubic')
+        return _weights(size, size // scale, lambda distance: bicubic_kernel(distance / scale))
     if degradation != 'gaussian':
         raise ValueError(f'degradation {degradation!r}: known are {", ".join(DEGRADATIONS)}')
-    centres = np.arange(size // scale)[:, None] * scale + (scale - 1) / 2
-    weights = np.exp(-0.5 * ((np.arange(size) - centres) / BLUR_SIGMA[scale]) ** 2)
-    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    return gaussian_reduction(size, scale, BLUR_SIGMA[scale])
 
 
 @functools.cache
 def _enlargement_matrix(size, scale, method):
-    return _resize_matrix(size, size * scale, {'bilinear': 'linear', 'bicubic': 'cubic'}[method])
+    return _weights(size, size * scale, {'bilinear': _tent, 'bicubic': bicubic_kernel}[method])
 
 
-def _resize_matrix(size, new_size, kernel):
-    with jax.ensure_compile_time_eval():
-        return np.asarray(jax.image.resize(jnp.eye(size), (new_size, size), kernel, antialias=True))
+def _weights(size, new_size, kernel):
+    """The matrix float32 [new_size, size] that resamples `size` pixels; `kernel` is of their distance from the new centres."""
+    centres = (np.arange(new_size)[:, None] + 0.5) * size / new_size - 0.5
+    weights = kernel(np.abs(np.arange(size) - centres))
+    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def _tent(distance):
+    return np.maximum(0, 1 - distance)
