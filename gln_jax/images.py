@@ -50,7 +50,7 @@ def degrade(hr, scale, degradation='gaussian'):
     pixels (section 4). 'bicubic' is antialiased bicubic, as MATLAB's imresize and Pillow's BICUBIC make it. At the
     borders both use only the pixels that exist, with their weights scaled up to sum to one.
     """
-    return _resample(hr, *(_reduction_matrix(size, scale, degradation) for size in hr.shape[-3:-1]))
+    return _resample(hr, *(reduction_matrix(size, scale, degradation) for size in hr.shape[-3:-1]))
 
 
 def upsample(lr, scale, method):
@@ -79,7 +79,8 @@ def gaussian_reduction(size, scale, sigma):
 
 
 @functools.cache
-def _reduction_matrix(size, scale, degradation):
+def reduction_matrix(size, scale, degradation):
+    """The matrix float32 [size / scale, size] by which `degrade` reduces columns, and rows likewise."""
     if degradation == 'bicubic':
         return _weights(size, size // scale, lambda distance: bicubic_kernel(distance / scale))
     if degradation != 'gaussian':

@@ -21,7 +21,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from gln_jax import checkpoints, errors, evaluation, files, images, networks, provenance, steps
+from gln_jax import errors, evaluation, files, images, networks, provenance
 from gln_jax import config as settings
 
 FORMAT = 'gln_jax generator 1'
@@ -51,6 +51,7 @@ def load_generator(path):
                                 + (f', and not one of those that come with the project: {names}' if names else ''))
     if path.is_file():
         return _load_file(path)
+    from gln_jax import checkpoints, steps  # only now: a weights file is read faster without them
     folder = checkpoints.find(path)
     config = checkpoints.load_config(folder)
     state = checkpoints.load_state(folder, jax.eval_shape(lambda: steps.create_state(config)))
@@ -114,7 +115,9 @@ def _load_file(path):
         card = json.loads(metadata.get('card', '{}'))
     except (safetensors.SafetensorError, KeyError, ValueError, TypeError) as error:
         raise errors.InputError(f'{path}: not a weights file of gln_jax, or a damaged one ({error})') from error
-    expected = jax.eval_shape(lambda: steps.create_state(config).generator)
+    size = images.FACE_SIZE // config.scale
+    lr = jax.ShapeDtypeStruct((1, size, size, 1), np.float32)
+    expected = jax.eval_shape(networks.generator(config).init, jax.random.key(0), lr)['params']
     if jax.tree.map(lambda leaf: leaf.shape, parameters) != jax.tree.map(lambda leaf: leaf.shape, expected):
         raise errors.InputError(f'{path}: its arrays are not those of a {config.network} at {config.scale}x')
     return Loaded(config, parameters, str(path), card)

@@ -16,7 +16,7 @@ import pytest
 import gln_jax
 from gln_jax import alignment, config, errors, images, networks, weights
 from gln_jax.data import drawing
-from gln_jax.photos import face_upsampling, pasting, reading, restoring
+from gln_jax.photos import consistency, face_upsampling, pasting, reading, restoring
 
 
 def colours(height=40, width=60, channels=3, seed=0):
@@ -384,8 +384,8 @@ def test_disagreement_is_zero_for_what_treats_all_sides_and_places_alike():
 def test_consistency_is_the_psnr_of_the_degraded_output():
     hr = np.asarray(images.upsample(lr_of(1), 8, 'bicubic'))
     lr = np.asarray(images.degrade(hr, 8))
-    assert face_upsampling.consistency(hr, lr + np.float32(0.01), 8, 'gaussian')[0] == pytest.approx(40, abs=0.01)
-    assert face_upsampling.consistency(hr, lr, 8, 'gaussian')[0] > 100
+    assert consistency.consistency(hr, lr + np.float32(0.01), 8, 'gaussian')[0] == pytest.approx(40, abs=0.01)
+    assert consistency.consistency(hr, lr, 8, 'gaussian')[0] > 100
 
 
 @pytest.mark.parametrize('scale', [4, 8])
@@ -393,10 +393,10 @@ def test_back_projection_makes_the_output_consistent(scale):
     truth = 0.2 + 0.6 * np.asarray(images.luminance(drawing.draw_face(2) / np.float32(255)))[None]
     lr = np.asarray(images.degrade(truth, scale))
     hr = np.asarray(images.upsample(lr, scale, 'bilinear'))
-    before = face_upsampling.consistency(hr, lr, scale, 'gaussian')[0]
-    projected = face_upsampling.back_projected(hr, lr, scale, 'gaussian')
+    before = consistency.consistency(hr, lr, scale, 'gaussian')[0]
+    projected = consistency.back_projected(hr, lr, scale, 'gaussian')
     assert projected.shape == hr.shape and projected.min() >= 0 and projected.max() <= 1
-    assert face_upsampling.consistency(projected, lr, scale, 'gaussian')[0] > max(55, before + 10)
+    assert consistency.consistency(projected, lr, scale, 'gaussian')[0] > max(55, before + 10)
     assert np.mean((projected - truth) ** 2) < np.mean((hr - truth) ** 2)
 
 

@@ -28,9 +28,13 @@ FAINT = 20.0
 """Contrast below which there is that doubt, as of `eyes.Refined`."""
 
 SEARCHED_PIXELS = 600_000
-"""The photo is searched in a copy of at most so many pixels, unless the user asks for faces too small for it."""
+"""A small photo is enlarged to so many pixels for the search, and for a search of large or turned faces reduced to them."""
+
+FINELY_SEARCHED_PIXELS = 3_000_000
+"""A large photo is reduced to so many pixels: at 12 megapixels, a face of 60 pixels is found by it."""
 
 MOST_SEARCHED_PIXELS = 12_000_000
+"""No copy has more pixels, however small the faces that the user asks for."""
 
 LARGEST_ENLARGEMENT = 6
 
@@ -63,7 +67,7 @@ def detect(image, detector=None, smallest=None):
         image: uint8 RGB [H, W, 3], upright.
         detector: path of a YuNet ONNX file for OpenCV's FaceDetectorYN; None is OpenCV's Haar cascades.
         smallest: width of the smallest face to be found, from cheek to cheek, in pixels of the photo. None looks for the
-            smallest that a fast search finds: 8 pixels in a small picture, 3% of the longer side in a large one. A
+            smallest that a fast search finds: 8 pixels in a small picture, 1.2% of the longer side in a large one. A
             smaller one takes longer, a larger one less.
 
     Returns:
@@ -114,7 +118,7 @@ def haar_eyes(grey, smallest=None, roll=0):
     Returns:
         For each cascade, a list of complex [2], x + iy in pixels of the photo.
     """
-    scale = _search_scale(*_turned_size(*grey.shape, roll), smallest)
+    scale = _search_scale(*_turned_size(*grey.shape, roll), smallest, roll)
     searched, turn, move = _turned(_resized(grey, scale), roll)
     least_width = max(1, round((smallest or _SMALLEST) * scale))
     found = [cascade.detectMultiScale(searched, _SCALE_STEP, _NEIGHBOURS, minSize=(least_width, least_width))
@@ -155,11 +159,13 @@ def _cascades():
     return [cv2.CascadeClassifier(str(pathlib.Path(cv2.data.haarcascades, name))) for name in CASCADES]
 
 
-def _search_scale(height, width, smallest):
+def _search_scale(height, width, smallest, roll=0):
     """How large the copy that is searched is, relative to the photo."""
     area = height * width
     if smallest is None:
-        return min(LARGEST_ENLARGEMENT, (SEARCHED_PIXELS / area) ** 0.5)
+        is_fine = area > SEARCHED_PIXELS and not roll
+        return min(1 if is_fine else LARGEST_ENLARGEMENT,
+                   ((FINELY_SEARCHED_PIXELS if is_fine else SEARCHED_PIXELS) / area) ** 0.5)
     return min(LARGEST_ENLARGEMENT, _WINDOW / smallest, (MOST_SEARCHED_PIXELS / area) ** 0.5)
 
 

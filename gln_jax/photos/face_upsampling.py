@@ -1,5 +1,6 @@
 """LR faces through a network, and how far what comes out can be held against what went in."""
 
+import functools
 from typing import NamedTuple
 
 import cv2
@@ -8,16 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from gln_jax import errors, images, networks, pictures, weights
+from gln_jax.photos import consistency
 
 SHIFT = 0.25
 """LR pixels by which a face is moved to see how much the network's answer depends on its place."""
 
-BACK_PROJECTIONS = 20
-"""Turns of `back_projected`."""
-
-
-# Compiled as one each, which starts a second faster than operation by operation.
-_to_yuv, _to_rgb = jax.jit(images.rgb_to_yuv), jax.jit(images.yuv_to_rgb)
+_to_yuv = jax.jit(images.rgb_to_yuv)
 
 
 class Disagreement(NamedTuple):
@@ -30,7 +27,8 @@ class Disagreement(NamedTuple):
 class RestoredFaces(NamedTuple):
     rgb: np.ndarray  # uint8 [n, 128, 128, 3]
     luminance: np.ndarray  # float32 [n, 128, 128] in [0, 1]
-    consistency: list  # of floats in dB, as of `consistency`
+    network_consistency: list  # of floats in dB, as of `consistency.consistency`, before any back-projection
+    consistency: list  # likewise, of what is returned
     disagreement: list  # of Disagreement, or of None where it was not asked for
 
 
@@ -84,19 +82,28 @@ def restore(upsampler, lr_rgb, consistent=False, disagreement=False):
     Args:
         upsampler: a FaceUpsampler.
         lr_rgb: float32 [n, lr_size, lr_size, 3] in [0, 1]. A grey face stays grey to the bit.
-        consistent: whether `back_projected` is applied.
+        consistent: whether `consistency.back_projected` is applied.
         disagreement: whether it is measured.
     """
     scale, degradation = upsampler.scale, upsampler.degradation
     yuv = np.asarray(_to_yuv(lr_rgb))
     lr = yuv[..., :1]
     hr, measured = upsampler.with_disagreement(lr) if disagreement else (upsampler(lr), [None] * len(lr))
-    if consistent:
-        hr = back_projected(hr, lr, scale, degradation)
     is_grey = (lr_rgb == lr_rgb[..., :1]).all(axis=(1, 2, 3), keepdims=True)  # its U and V are zero but for rounding
-    chroma = images.upsample(np.where(is_grey, 0, yuv[..., 1:]), scale, 'bicubic')
-    rgb = pictures.to_bytes(_to_rgb(np.concatenate([hr, chroma], axis=-1)))
-    return RestoredFaces(rgb, hr[..., 0], consistency(hr, lr, scale, degradation).tolist(), measured)
+    chroma = np.where(is_grey, 0, yuv[..., 1:])
+    rgb, hr, *consistencies = _finished(hr, lr, chroma, scale, degradation, consistent)
+    return RestoredFaces(pictures.to_bytes(rgb), np.asarray(hr[..., 0]), *(dB.tolist() for dB in consistencies), measured)
+
+
+@functools.partial(jax.jit, static_argnums=(3, 4, 5))  # as one, which starts a second faster than each by itself
+def _finished(hr, lr, chroma, scale, degradation, consistent):
+    """(RGB, luminance, consistency of the network's output, consistency of what is returned), of n faces."""
+    of_network = of_result = consistency.consistency(hr, lr, scale, degradation)
+    if consistent:
+        hr = consistency.back_projected(hr, lr, scale, degradation)
+        of_result = consistency.consistency(hr, lr, scale, degradation)
+    rgb = images.yuv_to_rgb(jnp.concatenate([hr, images.upsample(chroma, scale, 'bicubic')], axis=-1))
+    return rgb, hr, of_network, of_result
 
 
 def load(path, scale=None, batch_size=4):
@@ -116,29 +123,6 @@ def load(path, scale=None, batch_size=4):
         raise errors.InputError(f'{path}: is a network for {loaded.config.scale}x, and the scale asked for is {scale}x; '
                                 f'give a network for {scale}x or leave the scale to it')
     return FaceUpsampler(loaded, batch_size)
-
-
-def consistency(hr, lr, scale, degradation):
-    """PSNR in dB between the degraded HR faces and the LR faces: float64 [n], infinite where they are equal.
-
-    hr: [n, 128, 128, 1], lr: [n, 128 / scale, 128 / scale, 1], both in [0, 1].
-    """
-    difference = np.asarray(images.degrade(jnp.asarray(hr), scale, degradation), np.float64) - lr
-    with np.errstate(divide='ignore'):
-        return -10 * np.log10(np.mean(difference**2, axis=(1, 2, 3)))
-
-
-def back_projected(hr, lr, scale, degradation, turns=BACK_PROJECTIONS):
-    """HR faces changed as little as need be for their degradation to give the LR faces (iterative back-projection).
-
-    Each turn adds the bicubically enlarged difference between the LR face and the degraded HR face. Shapes and range as in
-    `consistency`; returns float32 [n, 128, 128, 1], clipped to [0, 1] after each turn.
-    """
-    hr, lr = jnp.asarray(hr), jnp.asarray(lr)
-    for _ in range(turns):
-        missing = lr - images.degrade(hr, scale, degradation)
-        hr = jnp.clip(hr + images.upsample(missing, scale, 'bicubic'), 0, 1)
-    return np.asarray(hr)
 
 
 def _moved(lr, right, down):

@@ -6,6 +6,7 @@ import pathlib
 import tempfile
 
 import numpy as np
+from PIL import Image
 
 from gln_jax import errors, files, images, pictures
 from gln_jax.photos import reading
@@ -81,7 +82,7 @@ def trust(consistency, disagreement):
 def comparison(lr, restored, consistency_db):
     """The PNG file of an LR face, uint8 RGB [n, n, 3], its bicubic enlargement and the restored face, labelled."""
     scale = images.FACE_SIZE // lr.shape[0]
-    bicubic = pictures.to_bytes(images.upsample(lr / np.float32(255), scale, 'bicubic'))
+    bicubic = np.asarray(Image.fromarray(lr).resize((images.FACE_SIZE, images.FACE_SIZE), Image.Resampling.BICUBIC))
     captions = [f'{lr.shape[0]}x{lr.shape[0]} pixels', '', f'consistency {consistency_db} dB']
     nearest = lr.repeat(scale, 0).repeat(scale, 1)
     grid = pictures.grid(['input', 'bicubic', 'restored'], [[nearest, bicubic, restored]], [captions])

@@ -12,6 +12,10 @@ from gln_jax.photos.reading import MOST_PIXELS
 MOST_PIXELS_MADE = 50_000_000
 """A photograph is not enlarged beyond so many pixels: 2 times at 12 megapixels, for time and memory that anybody has."""
 
+STRIP = 64
+KERNEL_REACH = 3
+"""Rows of the photograph that are enlarged at once, and rows above and below that the interpolation looks at."""
+
 SMALLEST_SIDE = 8
 """Pixels below which no face can be in a photograph."""
 
@@ -155,8 +159,20 @@ def _factor(width, height, faces, scale):
 
 
 def _enlarged(pixels, factor):
-    """uint8 [H * factor, W * factor, C] by bicubic interpolation, as Pillow does it; colours count by their alpha."""
-    picture = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
-    size = (factor * picture.width, factor * picture.height)
-    return np.array(picture.resize(size, Image.Resampling.BICUBIC) if factor > 1 else picture).reshape(
-        size[1], size[0], -1)
+    """uint8 [H * factor, W * factor, C] by bicubic interpolation, as Pillow does it; colours count by their alpha.
+
+    It is made strip by strip: Pillow's own copies of the whole would take a gigabyte.
+    """
+    if factor == 1:
+        return pixels.copy()
+    height, width = pixels.shape[:2]
+    enlarged = np.empty((height * factor, width * factor, pixels.shape[-1]), np.uint8)
+    for top in range(0, height, STRIP):
+        bottom = min(top + STRIP, height)
+        first, last = max(0, top - KERNEL_REACH), min(height, bottom + KERNEL_REACH)
+        strip = pixels[first:last]
+        picture = Image.fromarray(strip[..., 0] if strip.shape[-1] == 1 else strip)
+        picture = picture.resize((width * factor, (bottom - top) * factor), Image.Resampling.BICUBIC,
+                                 box=(0, top - first, width, bottom - first))
+        enlarged[top * factor:bottom * factor] = np.asarray(picture).reshape(-1, *enlarged.shape[1:])
+    return enlarged
