@@ -60,7 +60,7 @@ def upsample(lr, scale, method):
     """
     if method == 'nearest':
         return jnp.repeat(jnp.repeat(lr, scale, axis=-3), scale, axis=-2)
-    return _resample(lr, *(_enlargement_matrix(size, scale, method) for size in lr.shape[-3:-1]))
+    return _resample(lr, *(enlargement_matrix(size, scale, method) for size in lr.shape[-3:-1]))
 
 
 def _resample(images, rows, columns):
@@ -89,7 +89,8 @@ def reduction_matrix(size, scale, degradation):
 
 
 @functools.cache
-def _enlargement_matrix(size, scale, method):
+def enlargement_matrix(size, scale, method):
+    """The matrix float32 [size * scale, size] by which `upsample` enlarges columns, and rows likewise; not for 'nearest'."""
     return _weights(size, size * scale, {'bilinear': _tent, 'bicubic': bicubic_kernel}[method])
 
 

@@ -1,5 +1,6 @@
 """Labelled grids of pictures, for a person to look at."""
 
+import functools
 import io
 
 import numpy as np
@@ -24,7 +25,7 @@ def grid(titles, rows, captions=None, heading='', enlarge=2):
         uint8 RGB [H, W, 3].
     """
     height, width = (enlarge * length for length in rows[0][0].shape[:2])
-    title_font, caption_font = ImageFont.load_default(size=TITLE_SIZE), ImageFont.load_default(size=CAPTION_SIZE)
+    title_font, caption_font = _font(TITLE_SIZE), _font(CAPTION_SIZE)
     heading_height = _line_height(caption_font) + GAP if heading else 0
     title_height = _line_height(title_font) + GAP // 2
     caption_height = _line_height(caption_font) + GAP // 2 if captions else 0
@@ -40,7 +41,7 @@ def grid(titles, rows, captions=None, heading='', enlarge=2):
         draw.text((left + width / 2, GAP + heading_height), _fitting(title, title_font, width), INK, title_font, 'ma')
         for row, pictures in enumerate(rows):
             top = GAP + heading_height + title_height + row * (height + caption_height + GAP)
-            page.paste(Image.fromarray(pictures[column].repeat(enlarge, 0).repeat(enlarge, 1)), (left, top))
+            page.paste(Image.fromarray(pictures[column]).resize((width, height), Image.Resampling.NEAREST), (left, top))
             if captions:
                 caption = _fitting(captions[row][column], caption_font, width)
                 draw.text((left + width / 2, top + height + GAP // 2), caption, QUIET_INK, caption_font, 'ma')
@@ -57,6 +58,9 @@ def png(picture):
 def to_bytes(picture):
     """uint8 of a picture in [0, 1], rounded; what lies outside is clipped."""
     return np.round(255 * np.clip(np.asarray(picture, np.float32), 0, 1)).astype(np.uint8)
+
+
+_font = functools.cache(ImageFont.load_default)
 
 
 def _line_height(font):

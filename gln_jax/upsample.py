@@ -52,8 +52,8 @@ def _parser():
     faces.add_argument('--only-center-face', action='store_true', help='only the face nearest to the middle')
     faces.add_argument('--force', action='store_true', help='restore faces of 128 pixels and more too')
     quality = parser.add_argument_group('how')
-    quality.add_argument('--consistent', action='store_true',
-                         help='back-projection: what is restored gives the input again when it is reduced')
+    quality.add_argument('--consistent', action=argparse.BooleanOptionalAction, default=True,
+                         help='back-projection: what is restored gives the input again when it is reduced (default)')
     quality.add_argument('--disagreement', action=argparse.BooleanOptionalAction, default=None,
                          help='measure how much mirroring and shifting the input changes the result, for three more '
                          'passes of the network (default: for photographs, not for --aligned)')
@@ -119,6 +119,7 @@ def _run(options, paths, is_folder):
 def _told(path, entry, is_folder):
     """Lines about one file for the terminal: of a folder only what is out of the ordinary."""
     lines = [f'{path}: {note}' for note in entry['notes']]
+    lines += [f'{path}: {face["face"]}: {warning}' for face in entry['faces'] for warning in face.get('warnings', ())]
     if is_folder:
         return lines
     lines += [f'{path}: face at {", ".join(f"{x:g},{y:g}" for x, y in face["eyes"])}: {face["note"]}'
@@ -137,7 +138,7 @@ def _photographs(options, paths, names, upsampler, destination):
             name = names[path]
             destination.check(f'{outputs.PHOTOS}/{name}{options.suffix}.{ending}',
                               f'{outputs.FACES}/{name}_00{options.suffix}.png',
-                              f'{outputs.COMPARISONS}/{name}_00{options.suffix}.png')
+                              f'{outputs.COMPARISONS}/{name}_00{options.suffix}.jpg')
             try:
                 restoration = restoring.restore(
                     picture.pixels, known_eyes.get(path.name), upsampler, detector=options.detector, force=options.force,
@@ -163,11 +164,10 @@ def _eyes_by_file(options, paths):
 
 
 def _aligned_faces(options, paths, names, upsampler, destination):
-    """Yields (path, its entry in the report) for each, a batch at a time."""
+    """Yields (path, its entry in the report) for each."""
     from gln_jax.photos import aligned_faces
-    for start in range(0, len(paths), ALIGNED_BATCH_SIZE):
-        yield from aligned_faces.restored(paths[start:start + ALIGNED_BATCH_SIZE], names, upsampler, destination,
-                                          options.suffix, options.consistent, bool(options.disagreement))
+    return aligned_faces.restored(paths, names, upsampler, destination, options.suffix, options.consistent,
+                                  bool(options.disagreement))
 
 
 if __name__ == '__main__':

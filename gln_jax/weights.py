@@ -33,7 +33,7 @@ class Loaded(NamedTuple):
     config: ConfigDict
     parameters: Any  # of the averaged generator, float32
     description: str  # where they come from, as the user named it
-    card: dict  # 'provenance' and 'scores', as far as known
+    card: dict  # 'provenance', 'scores' and 'trust' (of a photos.trust.Calibration), as far as known
 
 
 def load_generator(path):
@@ -64,13 +64,14 @@ def released():
     return sorted(file.stem for file in RELEASED.glob('*.safetensors'))
 
 
-def export(path, output, scores=()):
+def export(path, output, scores=(), trust=None):
     """Writes the generator in `path` as the weights file `output`.
 
     Args:
         path: as of `load_generator`.
         output: the file, which must not be there yet.
         scores: folders that evaluate.py wrote for this generator; their means go into the file.
+        trust: the dict of a `photos.trust.Calibration` of this generator; None keeps what the card in `path` has.
     Raises:
         InputError: `output` is there already, or a score is missing.
     """
@@ -85,7 +86,8 @@ def export(path, output, scores=()):
         'template_eyes': json.dumps(images.TEMPLATE_EYES),
         'luminance_weights': json.dumps(images.LUMINANCE_WEIGHTS),
         'blur_sigma': json.dumps(images.BLUR_SIGMA[loaded.config.scale]),
-        'card': json.dumps(loaded.card | ({'scores': [_scores_in(folder) for folder in scores]} if scores else {})),
+        'card': json.dumps(loaded.card | ({'scores': [_scores_in(folder) for folder in scores]} if scores else {})
+                           | ({'trust': trust} if trust else {})),
     }
     files.write(output, safetensors.numpy.save(arrays, metadata))
 

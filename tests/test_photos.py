@@ -402,6 +402,6 @@ def test_back_projection_makes_the_output_consistent(scale):
 
 def test_consistent_restoration_reports_the_consistency_it_reached(upsampler):
     image, eyes = photo()
-    plain, consistent = (restoring.restore(image, [eyes], upsampler, consistent=wanted, disagreement=False).faces[0]
+    plain, consistent = (restoring.restore(image, [eyes], upsampler, consistent=wanted, disagreement=False).faces[0].trust
                          for wanted in (False, True))
     assert consistent.consistency > plain.consistency + 10

@@ -84,10 +84,10 @@ def test_one_photograph(run, tmp_path):
     code, told, _ = run('-i', file, '--eyes', eyes_text())
     assert code == 0 and 'restored' in told
     out = tmp_path / 'out'
-    assert written(out) == ['cmp/me_00.png', 'report.json', 'restored_faces/me_00.png', 'restored_imgs/me.png']
+    assert written(out) == ['cmp/me_00.jpg', 'report.json', 'restored_faces/me_00.png', 'restored_imgs/me.png']
     assert Image.open(out / 'restored_imgs/me.png').size == (512, 512)
     assert Image.open(out / 'restored_faces/me_00.png').size == (128, 128)
-    assert Image.open(out / 'cmp/me_00.png').width > 3 * 256
+    assert Image.open(out / 'cmp/me_00.jpg').width > 3 * 256
     report = json.loads((out / 'report.json').read_text())
     assert (report['scale'], report['degradation'], report['network'][-14:]) == (8, 'gaussian', 'x8.safetensors')
     entry, = report['files']
@@ -95,7 +95,7 @@ def test_one_photograph(run, tmp_path):
     assert entry['file'] == str(file) and entry['factor'] == 8 and entry['size'] == [512, 512]
     assert face['source_pixels'] == pytest.approx(20.1, abs=0.1) and face['scale'] == 8
     np.testing.assert_allclose(face['eyes'], EYES)
-    assert 20 < face['consistency_db'] < 60 and 0 < face['mirrored_disagreement'] < 30
+    assert 20 < face['network_consistency_db'] < 60 < face['consistency_db'] and 0 < face['mirrored_disagreement'] < 30
     assert face['shifted_disagreement'] > 0
 
 
@@ -104,7 +104,7 @@ def test_names_formats_and_the_report_on_the_terminal(run, tmp_path):
     code, told, _ = run('-i', file, '--eyes', eyes_text(), '--suffix', '_gln', '--ext', 'webp', '--json',
                         '--no-disagreement')
     assert code == 0
-    assert written(tmp_path / 'out') == ['cmp/me_00_gln.png', 'report.json', 'restored_faces/me_00_gln.png',
+    assert written(tmp_path / 'out') == ['cmp/me_00_gln.jpg', 'report.json', 'restored_faces/me_00_gln.png',
                                          'restored_imgs/me_gln.webp']
     report = json.loads(told)
     assert report == json.loads((tmp_path / 'out/report.json').read_text())
@@ -141,7 +141,7 @@ def test_aligned_faces(run, tmp_path):
     code, _, complaints = run('-i', tmp_path / 'in', '--aligned')
     assert code == 1 and 'z.png: is 32x32 pixels, and this network for 8x takes aligned faces of 16x16' in complaints
     out = tmp_path / 'out'
-    assert written(out) == [f'cmp/{name}.png' for name in ('0', '1', '2', 'grey')] + [
+    assert written(out) == [f'cmp/{name}.jpg' for name in ('0', '1', '2', 'grey')] + [
         'report.json'] + [f'restored_faces/{name}.png' for name in ('0', '1', '2', 'grey')]
     restored = [np.asarray(Image.open(out / f'restored_faces/{seed}.png')).astype(float) for seed in range(3)]
     errors_of = [[np.abs(face - drawing.draw_face(seed)).mean() for seed in range(3)] for face in restored]

@@ -1,36 +1,59 @@
 """Aligned LR faces, straight from file to file."""
 
+import concurrent.futures
+
 import numpy as np
 from PIL import Image
 
 from gln_jax import errors, images
-from gln_jax.photos import face_upsampling, outputs, reading
+from gln_jax.photos import face_upsampling, outputs, reading, trust
 
 
-def restored(paths, names, upsampler, destination, suffix='', consistent=False, disagreement=False):
-    """Restores a batch of aligned faces and writes each with its comparison.
+def restored(paths, names, upsampler, destination, suffix='', consistent=True, disagreement=False):
+    """Restores aligned faces and writes each with its comparison, the files of a batch while the network is at the next.
 
     Args:
-        paths: the LR faces' files, each of upsampler.lr_size x upsampler.lr_size pixels.
+        paths: a list of the LR faces' files, each of upsampler.lr_size x upsampler.lr_size pixels.
         names: {path: name of its outputs}.
         upsampler: a `face_upsampling.FaceUpsampler`.
         destination: an `outputs.Outputs`.
         suffix, consistent, disagreement: as the command's flags of these names.
 
-    Returns:
-        [(path, entry in the report)] in the paths' order; the entry of a file that failed is {'error': what was wrong}.
+    Yields:
+        (path, entry in the report) in the paths' order; the entry of a file that failed is {'error': what was wrong}.
     """
-    entries, found = {}, {}
-    for path in paths:
+    with concurrent.futures.ThreadPoolExecutor(1) as writer:
+        written = []
+        for start in range(0, len(paths), upsampler.batch_size):
+            batch = paths[start:start + upsampler.batch_size]
+            found, entries = _read(batch, names, upsampler, destination, suffix)
+            faces = _restored(list(found.values()), upsampler, consistent, disagreement) if found else None
+            written.append((batch, writer.submit(_write, found, entries, faces, names, upsampler, destination, suffix)))
+            if len(written) > 1:
+                yield from _entries(*written.pop(0))
+        for batch, future in written:
+            yield from _entries(batch, future)
+
+
+def _entries(batch, future):
+    entries = future.result()
+    return [(path, entries[path]) for path in batch]
+
+
+def _read(batch, names, upsampler, destination, suffix):
+    """({path: Picture}, {path: entry of one that failed})."""
+    found, entries = {}, {}
+    for path in batch:
         try:
-            destination.check(f'{outputs.FACES}/{names[path]}{suffix}.png',
-                              f'{outputs.COMPARISONS}/{names[path]}{suffix}.png')
+            destination.check(*_files(names[path], suffix))
             found[path] = _lr_face(path, upsampler)
         except errors.InputError as error:
             entries[path] = {'error': str(error)}
-    if found:
-        entries |= _entries(found, names, upsampler, destination, suffix, consistent, disagreement)
-    return [(path, entries[path]) for path in paths]
+    return found, entries
+
+
+def _files(name, suffix):
+    return f'{outputs.FACES}/{name}{suffix}.png', f'{outputs.COMPARISONS}/{name}{suffix}.jpg'
 
 
 def _lr_face(path, upsampler):
@@ -42,17 +65,21 @@ def _lr_face(path, upsampler):
     return picture
 
 
-def _entries(found, names, upsampler, destination, suffix, consistent, disagreement):
-    rgb = np.stack([_rgb(picture.pixels) for picture in found.values()])
+def _restored(found, upsampler, consistent, disagreement):
+    rgb = np.stack([_rgb(picture.pixels) for picture in found])
     filled = np.concatenate([rgb, np.repeat(rgb[-1:], upsampler.batch_size - len(rgb), axis=0)])  # one compiled shape
-    faces = face_upsampling.restore(upsampler, filled / np.float32(255), consistent, disagreement)
-    entries = {}
+    return face_upsampling.restore(upsampler, filled / np.float32(255), consistent, disagreement)
+
+
+def _write(found, entries, faces, names, upsampler, destination, suffix):
+    """All entries of a batch; `entries` are those of files that failed."""
+    judged = trust.judged(upsampler, faces) if found else ()
     for i, (path, picture) in enumerate(found.items()):
-        entry = {'scale': upsampler.scale, **outputs.trust(faces.consistency[i], faces.disagreement[i])}
-        pixels = _with_alpha(faces.rgb[i], picture.pixels)
-        entry['face'] = destination.write(f'{outputs.FACES}/{names[path]}{suffix}.png', reading.encode(pixels, 'png'))
-        entry['comparison'] = destination.write(f'{outputs.COMPARISONS}/{names[path]}{suffix}.png',
-                                                outputs.comparison(rgb[i], faces.rgb[i], entry['consistency_db']))
+        face, comparison = _files(names[path], suffix)
+        entry = {'scale': upsampler.scale, **outputs.trust(judged[i])}
+        entry['face'] = destination.write(face, reading.encode(_with_alpha(faces.rgb[i], picture.pixels), 'png'))
+        entry['comparison'] = destination.write(
+            comparison, outputs.comparison(_rgb(picture.pixels), faces.rgb[i], judged[i]))
         entries[path] = {'faces': [entry], 'notes': list(picture.notes)}
     return entries
 

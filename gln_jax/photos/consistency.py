@@ -24,14 +24,14 @@ def consistency(hr, lr, scale, degradation):
 
 @functools.partial(jax.jit, static_argnums=(2, 3))
 def back_projected(hr, lr, scale, degradation):
-    """HR faces changed as little as need be, in the square mean, for their degradation to give the LR faces.
+    """HR faces changed by a bicubic interpolation, such that their degradation gives the LR faces.
 
-    Each turn is a projection: where the LR face was made by that very degradation, without noise, the truth is among the
-    images that fit, and no turn takes the result farther from it. (Iterative back-projection after Irani and Peleg, "Improving
-    resolution by image registration", CVGIP 1991, with the pseudo-inverse of the degradation as its kernel.)
+    This is where iterative back-projection (Irani and Peleg, "Improving resolution by image registration", CVGIP 1991) ends
+    that enlarges what is missing bicubically, reached in one turn; the others are for what was clipped. Least change in the
+    square mean, by the pseudo-inverse of the degradation, gained less on the validation faces: 0.050 dB and not 0.067.
     Shapes and range as in `consistency`; returns float32 [n, 128, 128, 1], clipped to [0, 1] after each turn.
     """
-    back = _pseudo_inverse(hr.shape[1], scale, degradation)
+    back = _back_projection(hr.shape[1], scale, degradation)
     for _ in range(TURNS):
         missing = lr - images.degrade(hr, scale, degradation)
         change = jnp.einsum('hy,nyxc,wx->nhwc', back, missing, back, precision='highest')
@@ -40,5 +40,8 @@ def back_projected(hr, lr, scale, degradation):
 
 
 @functools.cache
-def _pseudo_inverse(size, scale, degradation):
-    return np.linalg.pinv(images.reduction_matrix(size, scale, degradation).astype(np.float64)).astype(np.float32)
+def _back_projection(size, scale, degradation):
+    """The matrix float32 [size, size / scale] that makes of LR pixels the bicubic image whose degradation they are."""
+    reduction = images.reduction_matrix(size, scale, degradation).astype(np.float64)
+    enlargement = images.enlargement_matrix(size // scale, scale, 'bicubic')
+    return (enlargement @ np.linalg.inv(reduction @ enlargement)).astype(np.float32)

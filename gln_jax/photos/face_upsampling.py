@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gln_jax import errors, images, networks, pictures, weights
-from gln_jax.photos import consistency
+from gln_jax.photos import consistency, trust
 
 SHIFT = 0.25
 """LR pixels by which a face is moved to see how much the network's answer depends on its place."""
@@ -35,7 +35,8 @@ class RestoredFaces(NamedTuple):
 class FaceUpsampler:
     """A network with its weights, compiled for one batch shape only.
 
-    `scale`, `lr_size` and `degradation` say which LR faces it takes, `description` where it comes from.
+    `scale`, `lr_size` and `degradation` say which LR faces it takes, `description` where it comes from; `calibration` is its
+    `trust.Calibration`, or None.
     """
 
     def __init__(self, loaded, batch_size=4):
@@ -43,6 +44,7 @@ class FaceUpsampler:
         self.scale, self.degradation = loaded.config.scale, loaded.config.degradation
         self.lr_size = images.FACE_SIZE // self.scale
         self.description = loaded.description
+        self.calibration = trust.from_dict(loaded.card['trust']) if 'trust' in loaded.card else None
         self.batch_size = batch_size
         self._network = networks.upsampler(loaded.config, loaded.parameters)
 

@@ -58,10 +58,10 @@ def write_photo(outputs, name, restoration, ending, suffix):
         if face.restored is not None:
             title = f'{name}_{number:02}'
             entry['scale'] = images.FACE_SIZE // face.lr.shape[0]
-            entry |= trust(face.consistency, face.disagreement)
+            entry |= trust(face.trust)
             entry['face'] = outputs.write(f'{FACES}/{title}{suffix}.png', reading.encode(face.restored, 'png'))
-            entry['comparison'] = outputs.write(f'{COMPARISONS}/{title}{suffix}.png',
-                                                comparison(face.lr, face.restored, entry['consistency_db']))
+            entry['comparison'] = outputs.write(f'{COMPARISONS}/{title}{suffix}.jpg',
+                                                comparison(face.lr, face.restored, face.trust))
         faces.append(entry)
     image = restoration.image if restoration.image.ndim == 3 else restoration.image[..., None]
     written = outputs.write(f'{PHOTOS}/{name}{suffix}.{ending}', reading.encode(image, ending))
@@ -70,23 +70,31 @@ def write_photo(outputs, name, restoration, ending, suffix):
             'notes': list(restoration.notes)}
 
 
-def trust(consistency, disagreement):
-    """What is known of a face's reliability, for the report. An infinite consistency is None, as JSON knows no infinity."""
-    values = {'consistency_db': round(consistency, 2) if np.isfinite(consistency) else None}
-    if disagreement is not None:
-        values |= {'mirrored_disagreement': round(disagreement.mirrored, 3),
-                   'shifted_disagreement': round(disagreement.shifted, 3)}
-    return values
+def trust(known):
+    """A `trust.Trust` for the report, a dict. An infinite consistency is None, as JSON knows no infinity."""
+    values = {'consistency_db': _finite(known.consistency), 'network_consistency_db': _finite(known.network_consistency)}
+    if known.disagreement is not None:
+        values |= {'mirrored_disagreement': round(known.disagreement.mirrored, 3),
+                   'shifted_disagreement': round(known.disagreement.shifted, 3)}
+    if known.doubt is not None:
+        values['doubt'] = round(known.doubt, 2)
+    return values | {'warnings': list(known.warnings)}
 
 
-def comparison(lr, restored, consistency_db):
-    """The PNG file of an LR face, uint8 RGB [n, n, 3], its bicubic enlargement and the restored face, labelled."""
-    scale = images.FACE_SIZE // lr.shape[0]
-    bicubic = np.asarray(Image.fromarray(lr).resize((images.FACE_SIZE, images.FACE_SIZE), Image.Resampling.BICUBIC))
-    captions = [f'{lr.shape[0]}x{lr.shape[0]} pixels', '', f'consistency {consistency_db} dB']
-    nearest = lr.repeat(scale, 0).repeat(scale, 1)
-    grid = pictures.grid(['input', 'bicubic', 'restored'], [[nearest, bicubic, restored]], [captions])
-    return reading.encode(grid, 'png')
+def comparison(lr, restored, known):
+    """The JPEG file of an LR face, uint8 RGB [n, n, 3], its bicubic enlargement and the restored face, labelled.
+
+    known: the `trust.Trust` in the restored face.
+    """
+    enlarged = [np.asarray(Image.fromarray(lr).resize((images.FACE_SIZE, images.FACE_SIZE), kernel))
+                for kernel in (Image.Resampling.NEAREST, Image.Resampling.BICUBIC)]
+    captions = [f'{lr.shape[0]}x{lr.shape[0]} pixels', '', 'detail likely invented' if known.warnings else '']
+    grid = pictures.grid(['input', 'bicubic', 'restored'], [[*enlarged, restored]], [captions])
+    return reading.encode(grid, 'jpg')
+
+
+def _finite(value):
+    return round(value, 2) if np.isfinite(value) else None
 
 
 def write_report(outputs, upsampler, entries):

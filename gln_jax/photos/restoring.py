@@ -8,6 +8,7 @@ from PIL import Image
 from gln_jax import alignment, errors, images, pictures
 from gln_jax.photos import face_upsampling, pasting
 from gln_jax.photos.reading import MOST_PIXELS
+from gln_jax.photos.trust import Trust, judged
 
 MOST_PIXELS_MADE = 50_000_000
 """A photograph is not enlarged beyond so many pixels: 2 times at 12 megapixels, for time and memory that anybody has."""
@@ -23,7 +24,7 @@ SMALLEST_SIDE = 8
 class Face(NamedTuple):
     """One face of a photograph. Positions and sizes are in pixels of the photograph.
 
-    `restored` is None, as are `consistency` and `disagreement`, where the face was left alone.
+    `restored` and `trust` are None where the face was left alone.
     """
 
     eyes: tuple  # ((x, y), (x, y)), the left one in the image first
@@ -31,9 +32,8 @@ class Face(NamedTuple):
     source_pixels: float  # what the aligned face's side of 128 pixels spans in the photograph
     note: str  # what was done with it, and why
     lr: np.ndarray  # uint8 RGB [128 / scale, 128 / scale, 3], what the network was given (its luminance)
-    restored: np.ndarray | None  # uint8 RGB [128, 128, 3], aligned
-    consistency: float | None  # dB, as of face_upsampling.consistency
-    disagreement: face_upsampling.Disagreement | None  # None too where it was not asked for
+    restored: np.ndarray | None = None  # uint8 RGB [128, 128, 3], aligned
+    trust: Trust | None = None
 
 
 class Restoration(NamedTuple):
@@ -43,7 +43,7 @@ class Restoration(NamedTuple):
     notes: tuple  # sentences on the photograph as a whole
 
 
-def restore(image, eyes=None, upsampler=None, *, detector=None, force=False, only_center_face=False, consistent=False,
+def restore(image, eyes=None, upsampler=None, *, detector=None, force=False, only_center_face=False, consistent=True,
             disagreement=True):
     """A photograph enlarged by the network's scale, its small faces restored by the network and the rest bicubic.
 
@@ -58,7 +58,7 @@ def restore(image, eyes=None, upsampler=None, *, detector=None, force=False, onl
         force: restore large faces too.
         only_center_face: restore only the face nearest to the middle.
         consistent: make the restored face's degradation equal to what the network was given, by back-projection.
-        disagreement: measure `Face.disagreement`, for three more passes through the network.
+        disagreement: measure `trust.Trust.disagreement`, for three more passes through the network.
 
     Raises:
         InputError: the image is too small or too large, eyes are given that tell no face or lie outside of it, or there is
@@ -136,15 +136,15 @@ def _restored_face(rgb, eyes, box, transform, upsampler, force, consistent, disa
         (left, top), (right, bottom) = pasting.extent(transform)
         box = (left, top, right - left, bottom - top)
     lr_rgb = np.clip(alignment.lr_face(rgb, transform, upsampler.scale, upsampler.degradation) / 255, 0, 1)
-    face = Face(tuple(eyes), tuple(map(float, box)), source_pixels, '', pictures.to_bytes(lr_rgb), None, None, None)
+    face = Face(tuple(eyes), tuple(map(float, box)), source_pixels, '', pictures.to_bytes(lr_rgb))
     if source_pixels >= images.FACE_SIZE and not force:
         return face._replace(note=f'left alone: it spans {source_pixels:.0f} pixels already, and a restored face '
                                   f'{images.FACE_SIZE}'), None
     result = face_upsampling.restore(upsampler, lr_rgb[None], consistent, disagreement)
     note = 'restored' if source_pixels < 1.5 * upsampler.lr_size else (
         f'restored from {upsampler.lr_size}x{upsampler.lr_size} pixels, to which its {source_pixels:.0f} were reduced')
-    return face._replace(note=note, restored=result.rgb[0], consistency=result.consistency[0],
-                         disagreement=result.disagreement[0]), result.luminance[0]
+    return face._replace(note=note, restored=result.rgb[0],
+                         trust=judged(upsampler, result, source_pixels)[0]), result.luminance[0]
 
 
 def _factor(width, height, faces, scale):

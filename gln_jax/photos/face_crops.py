@@ -1,0 +1,83 @@
+"""One photograph's faces as aligned training faces, and why others are none."""
+
+import pathlib
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from gln_jax import alignment, errors, files, images
+from gln_jax.photos import detection, perceptual_hash, reading
+
+
+class Filters(NamedTuple):
+    """What a face needs to be kept; and how faces are found."""
+
+    least_pixels: float  # of the photograph, that the aligned face's 128 span
+    least_detail: float  # as of `detail`
+    detector: str | None  # as `detection.detect` takes it
+
+
+def crops(photo, name, output, filters, eyes=None, is_one_person=False):
+    """Writes the faces of a photograph into a folder, aligned.
+
+    Args:
+        photo: path of the photograph.
+        name: of the faces, without ending: `<name>_0.png` is the first, `_1` the second from the left.
+        output: the folder.
+        filters: Filters.
+        eyes: a list of eyes ((x, y), (x, y)), the left one in the image first; None looks for faces.
+        is_one_person: whether the photograph is known to be of one person: the face nearest to the middle.
+
+    Returns:
+        (kept, rejected): lists of dicts that JSON can hold. Kept: file (below `output`), eyes, source_px, detail, hash.
+        Rejected: eyes (None where the whole photograph is), reason.
+    """
+    try:
+        pixels = reading.read(photo).pixels
+        rgb = pixels[..., :3] if pixels.shape[-1] > 2 else pixels[..., :1].repeat(3, axis=-1)
+    except errors.InputError as error:
+        return [], [{'eyes': None, 'reason': str(error).removeprefix(f'{photo}: ')}]
+    places = [face.eyes for face in detection.detect(rgb, filters.detector)] if eyes is None else eyes
+    if not places:
+        return [], [{'eyes': None, 'reason': 'no face was found'}]
+    middle = np.array([rgb.shape[1] - 1, rgb.shape[0] - 1]) / 2
+    nearest = min(places, key=lambda place: np.linalg.norm(np.mean(place, axis=0) - middle))
+    kept, rejected = [], []
+    for number, place in enumerate(sorted(places)):
+        eyes_known = np.round(place, 2).tolist()
+        if is_one_person and place is not nearest:
+            rejected.append({'eyes': eyes_known, 'reason': 'not the face in the middle, whose person the name tells'})
+            continue
+        source_px = images.FACE_SIZE / alignment.magnification(alignment.to_template(place))
+        face = alignment.align(rgb, place)
+        reason = _reason(source_px, detail(face), filters)
+        if reason:
+            rejected.append({'eyes': eyes_known, 'reason': reason})
+            continue
+        file = f'{name}_{number}.png'
+        files.write(pathlib.Path(output, file), reading.encode(face, 'png'))
+        kept.append({'file': file, 'eyes': eyes_known, 'source_px': round(source_px, 1), 'detail': round(detail(face), 4),
+                     'hash': perceptual_hash.perceptual_hash(face).tobytes().hex()})
+    return kept, rejected
+
+
+def detail(face):
+    """The share of a face's contrast that is lost by halving and doubling it: below 0.03 it is plainly blurred.
+
+    face: uint8 RGB [128, 128, 3]. Of a flat picture it is 0.
+    """
+    grey = cv2.cvtColor(face, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    size = images.FACE_SIZE
+    halved = cv2.resize(grey, (size // 2, size // 2), interpolation=cv2.INTER_AREA)
+    doubled = cv2.resize(halved, (size, size), interpolation=cv2.INTER_CUBIC)
+    return float((grey - doubled).std() / max(grey.std(), 1e-6))
+
+
+def _reason(source_px, found_detail, filters):
+    """Why a face is not kept, or None."""
+    if source_px < filters.least_pixels:
+        return f'too small: spans {source_px:.0f} pixels, and {filters.least_pixels:g} are needed'
+    if found_detail < filters.least_detail:
+        return f'blurred: its detail is {found_detail:.3f}, and {filters.least_detail:g} is needed'
+    return None

@@ -1,0 +1,207 @@
+"""A folder of photographs made a folder of aligned training faces; killed at any time, it goes on where it was."""
+
+import concurrent.futures
+import contextlib
+import csv
+import functools
+import io
+import json
+import multiprocessing
+import os
+import pathlib
+import threading
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from gln_jax import errors, files
+from gln_jax.data import folder, holdout, identities
+from gln_jax.photos import face_crops, perceptual_hash, reading
+
+JOURNAL, REJECTED, FACES = 'prepare.jsonl', 'rejected.csv', 'faces'
+
+
+class Settings(NamedTuple):
+    filters: face_crops.Filters
+    most_differing_bits: int  # of `perceptual_hash`, of two faces that count as one photograph
+    identity: str  # one of identities.MODES
+    source: str  # the source of all faces, in the index
+
+
+def photos_below(directory):
+    """The pictures in a folder and below: a sorted list of paths relative to it, with '/'. Hidden ones are left out.
+
+    Raises:
+        InputError: no such folder, or no picture in it.
+    """
+    if not directory.is_dir():
+        raise errors.InputError(f'{directory}: there is no such folder')
+    found = sorted(pathlib.Path(place, name).relative_to(directory).as_posix()
+                   for place, _, names in os.walk(directory, followlinks=True) for name in names
+                   if name.lower().endswith(reading.ENDINGS) and not name.startswith('.'))
+    if not found:
+        raise errors.InputError(f'{directory}: holds no picture ({", ".join(reading.ENDINGS)})')
+    return found
+
+
+def prepare(directory, output, settings, eyes=None, processes=1):
+    """Finds and aligns the faces of all photographs and writes them with index.csv and rejected.csv.
+
+    What is done is noted photograph by photograph; the same call goes on with the rest, and does anew what has changed since.
+    The result depends on photographs and settings alone, not on interruptions or the number of processes.
+
+    Args:
+        directory: the folder of photographs; its sub-folders count too.
+        output: the folder for the faces.
+        settings: Settings.
+        eyes: {path of a photograph below `directory`: list of eyes}, of those that are not to be searched.
+        processes: how many work at once.
+
+    Returns:
+        (index, rejected): what the two files hold, lists of dicts.
+
+    Raises:
+        InputError: see `photos_below`; or the output folder holds something else, or faces made with other settings.
+    """
+    photos = photos_below(directory)
+    journal = Journal(output, {'directory': str(directory.resolve()), **_plain(settings), 'eyes': eyes or {}})
+    keys = {photo: _key(directory / photo) for photo in photos}
+    todo = [photo for photo in photos if not journal.is_done(photo, keys[photo])]
+    crop = functools.partial(_crop, directory, output, settings, eyes or {})
+    with _mapped(crop, todo, processes) as results:
+        for photo, (kept, rejected) in zip(tqdm(todo, unit=' photos', total=len(photos), initial=len(photos) - len(todo),
+                                                smoothing=0.05), results):
+            journal.note(photo, keys[photo], kept, rejected)
+    index, rejected = _sorted_out(photos, journal, settings)
+    journal.remove_faces_but({row['file'] for row in index})
+    files.write(output / REJECTED, _as_csv(rejected, ('file', 'left_x', 'left_y', 'right_x', 'right_y', 'reason')))
+    files.write(output / folder.INDEX, _as_csv(index, (*folder.Entry._fields, 'photo', 'left_x', 'left_y', 'right_x',
+                                                       'right_y', 'source_px', 'detail')))
+    return index, rejected
+
+
+class Journal:
+    """What has been done, in a file of JSON lines: the settings, then a line for each photograph."""
+
+    def __init__(self, output, settings):
+        """Reads the journal in the folder `output`, or begins one. Raises InputError as `prepare` does."""
+        self._output, self._path = output, output / JOURNAL
+        self._done = {}
+        settings = json.loads(json.dumps(settings))
+        if not self._path.exists():
+            try:
+                output.mkdir(parents=True, exist_ok=True)
+            except (FileExistsError, NotADirectoryError):
+                raise errors.InputError(f'{output}: is, or lies below, a file; name a folder for the faces') from None
+            if any(output.iterdir()):
+                raise errors.InputError(f'{output}: is not empty and was not made by prepare; name another folder')
+            files.write(self._path, json.dumps(settings) + '\n')
+        first, *lines = self._path.read_text().splitlines()
+        differing = sorted(name for name, value in settings.items() if json.loads(first).get(name) != value)
+        if differing:
+            raise errors.InputError(f'{output}: was begun with another {differing[0]}; give the same, or another folder')
+        for line in lines:
+            try:
+                entry = json.loads(line)
+            except ValueError:  # the last line of a process that was killed while it wrote
+                continue
+            self._done[entry['photo']] = entry
+
+    def is_done(self, photo, key):
+        """Whether the photograph, with that `key`, was worked on, and its faces are all there."""
+        entry = self._done.get(photo)
+        return bool(entry) and entry['key'] == key and all((self._output / face['file']).exists() for face in entry['kept'])
+
+    def note(self, photo, key, kept, rejected):
+        """Notes what `face_crops.crops` returned."""
+        self._done[photo] = entry = {'photo': photo, 'key': key, 'kept': kept, 'rejected': rejected}
+        with self._path.open('a') as file:
+            file.write('\n' + json.dumps(entry) + '\n')  # a line that was cut off before stays alone
+
+    def of(self, photo):
+        """(kept, rejected) of a photograph."""
+        return self._done[photo]['kept'], self._done[photo]['rejected']
+
+    def remove_faces_but(self, wanted):
+        """Removes the faces that were noted and are not in the index."""
+        for entry in self._done.values():
+            for face in entry['kept']:
+                if face['file'] not in wanted:
+                    (self._output / face['file']).unlink(missing_ok=True)
+
+
+def _sorted_out(photos, journal, settings):
+    """(index, rejected) of all photographs, each face of which was found by itself."""
+    rejected = [{'file': photo, **_eye_columns(face['eyes']), 'reason': face['reason']}
+                for photo in photos for face in journal.of(photo)[1]]
+    faces = [{'photo': photo, **face} for photo in photos for face in journal.of(photo)[0]]
+    faces.sort(key=lambda face: (-face['source_px'], face['file']))  # the largest of a photograph's versions is kept
+    hashes = np.array([np.frombuffer(bytes.fromhex(face['hash']), np.uint8) for face in faces])
+    repeated = perceptual_hash.duplicates(hashes, settings.most_differing_bits)
+    for number, (other, bits) in repeated.items():
+        rejected.append({'file': faces[number]['photo'], **_eye_columns(faces[number]['eyes']),
+                         'reason': f'duplicate of {faces[other]["photo"]} ({bits} of {perceptual_hash.BITS} bits differ)'})
+    kept = [face for number, face in enumerate(faces) if number not in repeated]
+    people = {face['photo']: identities.identity_of(face['photo'], settings.identity) for face in kept}
+    split_of = holdout.splits({people[face['photo']] or face['photo'] for face in kept})
+    index = [{'file': face['file'], 'split': split_of[people[face['photo']] or face['photo']], 'source': settings.source,
+              'identity': people[face['photo']], 'photo': face['photo'], **_eye_columns(face['eyes']),
+              'source_px': face['source_px'], 'detail': face['detail']} for face in kept]
+    return sorted(index, key=lambda row: row['file']), sorted(rejected, key=lambda row: row['file'])
+
+
+def _crop(directory, output, settings, eyes, photo):
+    stem, _, ending = photo.rpartition('.')
+    return face_crops.crops(directory / photo, f'{FACES}/{stem}_{ending}', output, settings.filters, eyes.get(photo),
+                            bool(identities.identity_of(photo, settings.identity)))
+
+
+@contextlib.contextmanager
+def _mapped(function, items, processes):
+    """The results of `function` for all items, in order."""
+    if processes == 1:
+        yield map(function, items)
+        return
+    start = multiprocessing.get_context('forkserver')  # a fork would copy JAX's threads in the middle of their work
+    pool = concurrent.futures.ProcessPoolExecutor(processes, start, _begin_process)
+    try:
+        yield pool.map(function, items, chunksize=4)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _begin_process():
+    cv2.setNumThreads(1)  # each process has its own core
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent():
+    """A process of a pool would wait for ever for a parent that was killed."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+def _key(path):
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _plain(settings):
+    return settings._asdict() | {'filters': settings.filters._asdict()}
+
+
+def _eye_columns(eyes):
+    if eyes is None:
+        return {}
+    (left_x, left_y), (right_x, right_y) = eyes
+    return {'left_x': left_x, 'left_y': left_y, 'right_x': right_x, 'right_y': right_y}
+
+
+def _as_csv(rows, columns):
+    file = io.StringIO()
+    writer = csv.DictWriter(file, columns, lineterminator='\n')
+    writer.writeheader()
+    writer.writerows(rows)
+    return file.getvalue()
