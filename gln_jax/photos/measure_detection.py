@@ -41,7 +41,7 @@ def main(arguments=None):
         print(HEADER)
         for crop in CROPS:
             for name, method in methods(options.detector).items():
-                report(crop, name, [Measured(file, *_reduced(image, truth, crop), method) for file, image, truth in photos],
+                report(crop, name, [Measured(file, *reduced(image, truth, crop), method) for file, image, truth in photos],
                        options.list)
 
 
@@ -108,6 +108,28 @@ def read_photos(directory):
     return photos
 
 
+def reduced(image, truth, crop):
+    """A photo and its eyes, reduced such that the aligned face is `crop` pixels wide.
+
+    Args:
+        image: uint8 RGB [H, W, 3].
+        truth: complex [2], the eyes in pixels.
+        crop: pixels; None changes nothing.
+
+    Returns:
+        (uint8 RGB [h, w, 3], complex [2]).
+    """
+    if crop is None:
+        return image, truth
+    (left, _), (right, _) = images.TEMPLATE_EYES
+    scale = (right - left) * crop / images.FACE_SIZE / abs(truth[1] - truth[0])
+    height, width = image.shape[:2]
+    size = round(width * scale), round(height * scale)
+    smaller = np.asarray(PIL.Image.fromarray(image).resize(size, PIL.Image.Resampling.BICUBIC))
+    at = truth + 0.5 + 0.5j
+    return smaller, at.real * size[0] / width + 1j * at.imag * size[1] / height - 0.5 - 0.5j
+
+
 def report(crop, name, measured, is_listed):
     """Prints one row of the table."""
     offs = np.array([one.error for one in measured])
@@ -119,19 +141,6 @@ def report(crop, name, measured, is_listed):
     if is_listed:
         print('   missed:', *(one.file for one in measured if one.error > FOUND_WITHIN))
         print('   false: ', *(one.file for one in measured if one.false))
-
-
-def _reduced(image, truth, crop):
-    """The photo and its eyes, reduced such that the aligned face is `crop` pixels wide."""
-    if crop is None:
-        return image, truth
-    (left, _), (right, _) = images.TEMPLATE_EYES
-    scale = (right - left) * crop / images.FACE_SIZE / abs(truth[1] - truth[0])
-    height, width = image.shape[:2]
-    size = round(width * scale), round(height * scale)
-    smaller = np.asarray(PIL.Image.fromarray(image).resize(size, PIL.Image.Resampling.BICUBIC))
-    at = truth + 0.5 + 0.5j
-    return smaller, at.real * size[0] / width + 1j * at.imag * size[1] / height - 0.5 - 0.5j
 
 
 def _boxes(grey):

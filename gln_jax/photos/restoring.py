@@ -1,5 +1,7 @@
 """From a photograph to a photograph with restored faces, on arrays."""
 
+import concurrent.futures
+import os
 from typing import NamedTuple
 
 import numpy as np
@@ -161,18 +163,22 @@ def _factor(width, height, faces, scale):
 def _enlarged(pixels, factor):
     """uint8 [H * factor, W * factor, C] by bicubic interpolation, as Pillow does it; colours count by their alpha.
 
-    It is made strip by strip: Pillow's own copies of the whole would take a gigabyte.
+    It is made strip by strip, several at once: Pillow's own copies of the whole would take a gigabyte.
     """
     if factor == 1:
         return pixels.copy()
-    height, width = pixels.shape[:2]
-    enlarged = np.empty((height * factor, width * factor, pixels.shape[-1]), np.uint8)
-    for top in range(0, height, STRIP):
+    height, width, channels = pixels.shape
+    enlarged = np.empty((height * factor, width * factor, channels), np.uint8)
+
+    def enlarge(top):
         bottom = min(top + STRIP, height)
         first, last = max(0, top - KERNEL_REACH), min(height, bottom + KERNEL_REACH)
         strip = pixels[first:last]
-        picture = Image.fromarray(strip[..., 0] if strip.shape[-1] == 1 else strip)
+        picture = Image.fromarray(strip[..., 0] if channels == 1 else strip)
         picture = picture.resize((width * factor, (bottom - top) * factor), Image.Resampling.BICUBIC,
                                  box=(0, top - first, width, bottom - first))
-        enlarged[top * factor:bottom * factor] = np.asarray(picture).reshape(-1, *enlarged.shape[1:])
+        enlarged[top * factor:bottom * factor] = np.asarray(picture).reshape(-1, width * factor, channels)
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(enlarge, range(0, height, STRIP)))  # a list, so that an error comes up
     return enlarged

@@ -1,0 +1,134 @@
+"""Warnings on restored faces: calibrated on val, carried by weights files, given by the command; and pictures of the way."""
+
+import dataclasses
+import json
+
+import jax
+import numpy as np
+from PIL import Image
+import pytest
+
+from gln_jax import config, errors, images, networks, upsample, weights
+from gln_jax.data import drawing
+from gln_jax.photos import face_upsampling, measure_trust, restoring, show_way, trust
+from tests.test_detection import photo_of, reduced
+
+
+def disagreement(size):
+    return face_upsampling.Disagreement(size, 2 * size)
+
+
+def calibration(share=0.1):
+    """Of faces that are the worse in everything, the higher their number."""
+    numbers = np.arange(100)
+    return trust.calibrate(60 - 0.2 * numbers, [disagreement(1 + number) for number in numbers], 'made-up', share)
+
+
+def test_the_share_that_was_asked_for_is_warned_of():
+    found = calibration(0.1)
+    for known in (True, False):
+        warned = [found.is_doubtful(60 - 0.2 * number, disagreement(1 + number) if known else None) for number in range(100)]
+        assert warned == [False] * 90 + [True] * 10
+
+
+def test_doubt_is_in_standard_deviations_of_the_validation_faces():
+    found = calibration()
+    consistencies = 60 - 0.2 * np.arange(100)
+    assert found.doubt(consistencies.mean()) == pytest.approx(0, abs=1e-9)
+    assert found.doubt(consistencies.mean() - consistencies.std()) == pytest.approx(1)
+    both = found.doubt(50, disagreement(20)), found.doubt(50, disagreement(25)), found.doubt(49, disagreement(25))
+    assert both[0] < both[1] < both[2]
+
+
+def test_perfect_figures_are_numbers_too():
+    found = calibration()
+    assert np.isfinite(found.doubt(np.inf, disagreement(0.0))) and not found.is_doubtful(np.inf, disagreement(0.0))
+
+
+def test_a_calibration_survives_json():
+    found = calibration()
+    assert trust.from_dict(json.loads(json.dumps(dataclasses.asdict(found)))) == found
+    with pytest.raises(TypeError):
+        trust.from_dict({'means': [1]})
+
+
+@pytest.fixture(scope='module')
+def plain():
+    """A small network before training, as `weights.Loaded`."""
+    settings = config.default()
+    settings.network = 'gln3'
+    start = jax.jit(networks.generator(settings).init)(jax.random.key(0), np.zeros((1, 16, 16, 1), np.float32))
+    return weights.Loaded(settings, jax.device_get(start['params']), 'fresh')
+
+
+def weights_file(path, loaded, monkeypatch, known=None):
+    with monkeypatch.context() as patch:
+        patch.setattr(weights, 'load_generator', lambda _: loaded)
+        weights.export('fresh', path, known and dataclasses.asdict(known))
+    return path
+
+
+def limits(most_doubt):
+    return trust.Calibration((-45.0, 1.0, 2.0), (2.0, 0.3, 0.3), most_doubt, most_doubt, 'made-up')
+
+
+def test_weights_files_carry_the_calibration_also_when_exported_again(plain, tmp_path, monkeypatch):
+    first = weights_file(tmp_path / 'a.safetensors', plain, monkeypatch, limits(1.5))
+    weights.export(first, tmp_path / 'b.safetensors')
+    assert face_upsampling.load(tmp_path / 'b.safetensors').calibration == limits(1.5)
+    assert face_upsampling.load(weights_file(tmp_path / 'c.safetensors', plain, monkeypatch)).calibration is None
+
+
+@pytest.mark.parametrize('most_doubt, warned', [(-99.0, True), (99.0, False), (None, False)])
+def test_the_command_warns_where_the_doubt_is_above_the_limit(plain, tmp_path, monkeypatch, capsys, most_doubt, warned):
+    file = weights_file(tmp_path / 'x8.safetensors', plain, monkeypatch, None if most_doubt is None else limits(most_doubt))
+    lr = np.asarray(images.degrade(drawing.draw_face(1) / np.float32(255), 8))
+    Image.fromarray(np.round(255 * np.clip(lr, 0, 1)).astype(np.uint8)).save(tmp_path / 'face.png')
+    upsample.main(['-i', str(tmp_path / 'face.png'), '-o', str(tmp_path / 'out'), '--ckpt', str(file), '--aligned'])
+    face, = json.loads((tmp_path / 'out/report.json').read_text())['files'][0]['faces']
+    assert face['warnings'] == ([trust.UNSURE] if warned else []) and ('doubt' in face) == (most_doubt is not None)
+    assert ('likely invented' in capsys.readouterr().out) == warned
+
+
+def test_a_face_smaller_than_the_lr_grid_is_warned_of_without_any_calibration(plain):
+    upsampler = face_upsampling.FaceUpsampler(plain)
+    warnings = [restoring.restore(reduced(*photo_of(1), span / 128)[0], [reduced(*photo_of(1), span / 128)[1]], upsampler,
+                                  disagreement=False).faces[0].trust.warnings for span in (20, 12)]
+    assert warnings[0] == () and '12 pixels only, fewer than the 16' in warnings[1][0]
+
+
+def test_the_measuring_command_ranks_warns_and_writes_weights(plain, tmp_path, monkeypatch, capsys):
+    faces = tmp_path / 'faces'
+    for split, seeds in (('val', range(8)), ('test/drawn', range(8, 20))):
+        for seed in seeds:
+            (faces / split).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(drawing.draw_face(seed)).save(faces / split / f'{seed}.png')
+    file = weights_file(tmp_path / 'x8.safetensors', plain, monkeypatch)
+    arguments = ['--ckpt', str(file), '--data', str(faces), '--directory', str(tmp_path / 'tfds'), '--split', 'test/drawn',
+                 '--output', str(tmp_path / 'trusted.safetensors')]
+    measure_trust.main(arguments)
+    told = capsys.readouterr().out
+    lines = told.splitlines()
+    gains = {line.split()[0]: float(line.split()[-1]) for line in lines if line.startswith(('val ', 'test/drawn ')) and '+' in line}
+    assert set(gains) == {'val', 'test/drawn'} and min(gains.values()) > 0  # an untrained network is not consistent
+    found = face_upsampling.load(tmp_path / 'trusted.safetensors').calibration
+    assert found.data == '8 faces of val' and np.isfinite(found.most_doubt)
+    with pytest.raises(SystemExit) as exit_:
+        measure_trust.main(arguments)
+    assert exit_.value.code == 2 and 'is there already' in capsys.readouterr().err
+
+
+def test_auroc_is_the_chance_of_the_right_order():
+    is_positive = np.array([True, False, True, False])
+    assert measure_trust.auroc(np.array([4.0, 1, 3, 2]), is_positive) == 1
+    assert measure_trust.auroc(np.array([1.0, 1, 1, 1]), is_positive) == 0.5
+    assert measure_trust.auroc(np.array([2.0, 1, 0, 3]), is_positive) == 0.25
+
+
+def test_the_whole_way_is_shown(plain, tmp_path, monkeypatch, capsys):
+    file = weights_file(tmp_path / 'x8.safetensors', plain, monkeypatch)
+    Image.fromarray(photo_of(2)[0]).save(tmp_path / 'me.png')
+    show_way.main([str(tmp_path / 'me.png'), '--ckpt', str(file), '--output', str(tmp_path / 'way.png'), '--crop', '24'])
+    assert Image.open(tmp_path / 'way.png').size[0] == 10 + 6 * (show_way.CELL + 10)
+    with pytest.raises(errors.InputError, match='wall: no face was found'):
+        show_way.row(np.full((99, 99, 3), 80, np.uint8), 'wall', 16, face_upsampling.load(file))
