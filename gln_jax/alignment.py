@@ -1,7 +1,7 @@
 """Similarity transforms between a photograph and the face template, and pictures warped along them.
 
-A transform is a float64 matrix [2, 3] that takes a column (x, y, 1) of one picture's pixels to (x, y) of another's. Pixel
-(0, 0) is centred at (0, 0). It turns, scales evenly and moves, never mirrors.
+A transform is a float64 matrix [2, 3] that takes a column (x, y, 1) of one picture's pixels to (x, y) of another's.
+Pixel (0, 0) is centred at (0, 0). It turns, scales evenly and moves, never mirrors.
 """
 
 import functools
@@ -72,10 +72,10 @@ def corners(width, height):
 def warp(image, transform, size):
     """The picture float32 [height, width(, C)] that `transform` makes of `image`, free of aliasing.
 
-    Where it enlarges, it interpolates (Lanczos, 8x8 pixels). Where it shrinks, it interpolates on a grid at least as fine
-    as the image's and filters that by the bicubic kernel at the result's width, as `jax.image.resize` with antialias does
-    along the axes. Beyond its border the image goes on mirrored. Values may leave the image's range by a little at sharp
-    edges; nothing is clipped.
+    Where it enlarges, it interpolates (Lanczos, 8x8 pixels). Where it shrinks, it interpolates on a grid at least as
+    fine as the image's and filters that by the bicubic kernel at the result's width, as `jax.image.resize` with
+    antialias does along the axes. Beyond its border the image goes on mirrored. Values may leave the image's range by a
+    little at sharp edges; nothing is clipped.
 
     Args:
         image: [H, W] or [H, W, C], uint8 or float32, in any unit.
@@ -112,8 +112,9 @@ def align(image, eyes):
 def lr_face(image, transform, scale, degradation):
     """The LR face float32 [128 / scale, 128 / scale, C] that a network for `scale` and `degradation` is to be given.
 
-    A face that is sharp on the 128x128 grid gets the degradation as it is. One that has fewer pixels is blurred already,
-    by what its own pixels took in, and gets only what is missing. One no finer than the LR grid is interpolated on it.
+    A face that is sharp on the 128x128 grid gets the degradation as it is. One that has fewer pixels is blurred
+    already, by what its own pixels took in, and gets only what is missing. One no finer than the LR grid is
+    interpolated on it.
 
     Args:
         image: [H, W, C], uint8 or float32, in any unit.
@@ -127,8 +128,8 @@ def lr_face(image, transform, scale, degradation):
         return np.asarray(images.degrade(hr, scale, degradation))
     if pitch >= scale * (1 - 1e-6) or degradation == 'bicubic':
         return warp(image, after(enlargement(1 / scale), transform), (size, size))
-    # In units of their own pixels, a picture at any pitch counts as equally sharp: at pitch 1 the whole blur is missing,
-    # at pitch `scale` none, and variances add up in between.
+    # In units of their own pixels, a picture at any pitch counts as equally sharp: at pitch 1 the whole blur is
+    # missing, at pitch `scale` none, and variances add up in between.
     missing_blur = images.BLUR_SIGMA[scale] * np.sqrt(1 - (pitch**2 - 1) / (scale**2 - 1))
     weights = images.gaussian_reduction(images.FACE_SIZE, scale, max(missing_blur, 0.1))
     hr = warp(image, transform, (images.FACE_SIZE, images.FACE_SIZE))
@@ -168,7 +169,7 @@ def _interpolated(image, transform, size, kernel):
 
 
 def _filtered(rows, image, columns):
-    """The image [H, W(, C)], each of its columns multiplied by `rows` [height, H] and each row by `columns` [width, W]."""
+    """The image [H, W(, C)], its columns multiplied by `rows` [height, H] and its rows by `columns` [width, W]."""
     height, width = image.shape[:2]
     channels = image.shape[2:]
     image = (rows @ image.reshape(height, -1)).reshape(len(rows), width, -1)

@@ -1,7 +1,7 @@
 """Pure array functions on images: luminance and chroma, degradation, interpolation.
 
-Images are float32 in [0, 1] with shape [..., height, width, channels] unless a docstring says otherwise. Pixel (0, 0) is
-centred at (0, 0); an LR pixel i at scale s is centred at HR position s * i + (s - 1) / 2, as in Pillow and MATLAB.
+Images are float32 in [0, 1] with shape [..., height, width, channels] unless a docstring says otherwise. Pixel (0, 0)
+is centred at (0, 0); an LR pixel i at scale s is centred at HR position s * i + (s - 1) / 2, as in Pillow and MATLAB.
 """
 
 import functools
@@ -46,15 +46,15 @@ def yuv_to_rgb(yuv):
 def degrade(hr, scale, degradation='gaussian'):
     """LR images [..., H/scale, W/scale, C] from HR images [..., H, W, C].
 
-    'gaussian' is the paper's: a Gaussian blur of `BLUR_SIGMA[scale]` HR pixels, then subsampling at the centres of the LR
-    pixels (section 4). 'bicubic' is antialiased bicubic, as MATLAB's imresize and Pillow's BICUBIC make it. At the
+    'gaussian' is the paper's: a Gaussian blur of `BLUR_SIGMA[scale]` HR pixels, then subsampling at the centres of the
+    LR pixels (section 4). 'bicubic' is antialiased bicubic, as MATLAB's imresize and Pillow's BICUBIC make it. At the
     borders both use only the pixels that exist, with their weights scaled up to sum to one.
     """
     return _resample(hr, *(reduction_matrix(size, scale, degradation) for size in hr.shape[-3:-1]))
 
 
 def upsample(lr, scale, method):
-    """HR images [..., H*scale, W*scale, C] by interpolation: `method` is 'nearest', 'bilinear' or 'bicubic' (Keys, a = -0.5).
+    """HR images [..., H*scale, W*scale, C]: `method` is 'nearest', 'bilinear' or 'bicubic' (Keys, a = -0.5).
 
     Bicubic may leave [0, 1] by a little at sharp edges; nothing is clipped here.
     """
@@ -68,7 +68,7 @@ def _resample(images, rows, columns):
 
 
 def bicubic_kernel(distance):
-    """Keys's kernel (a = -0.5) at distances of at least 0, in units of the coarser grid's pixels; an array like `distance`."""
+    """Keys's kernel (a = -0.5) at distances of at least 0, in pixels of the coarser grid; an array like `distance`."""
     near, far = (1.5 * distance - 2.5) * distance**2 + 1, ((-0.5 * distance + 2.5) * distance - 4) * distance + 2
     return np.where(distance < 1, near, np.where(distance < 2, far, 0))
 
@@ -90,12 +90,12 @@ def reduction_matrix(size, scale, degradation):
 
 @functools.cache
 def enlargement_matrix(size, scale, method):
-    """The matrix float32 [size * scale, size] by which `upsample` enlarges columns, and rows likewise; not for 'nearest'."""
+    """The matrix float32 [size * scale, size] by which `upsample` enlarges columns, and rows; not for 'nearest'."""
     return _weights(size, size * scale, {'bilinear': _tent, 'bicubic': bicubic_kernel}[method])
 
 
 def _weights(size, new_size, kernel):
-    """The matrix float32 [new_size, size] that resamples `size` pixels; `kernel` is of their distance from the new centres."""
+    """The matrix float32 [new_size, size] that resamples; `kernel` is of the old pixels' distance from new centres."""
     centres = (np.arange(new_size)[:, None] + 0.5) * size / new_size - 0.5
     weights = kernel(np.abs(np.arange(size) - centres))
     return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)

@@ -4,10 +4,10 @@
     python -m gln_jax.prepare -i lfw -o faces128 --processes 8
     python train.py --config=configs/x8.py --config.data.name=folder --config.data.path=faces128
 
-The output gets faces/ (128x128, the eyes at (45.5, 50) and (82.5, 50)), index.csv, which the data set 'folder' reads, and
-rejected.csv, which says of each photograph or face that is not used why. 1 in 20 people is held out for val and 1 in 20 for
-test, by a hash of the name, where file or folder names tell people (Name_Surname_0001.jpg, Name_Surname/1.jpg), and 1 in 20
-photographs where they do not. The same command continues what was killed.
+The output gets faces/ (128x128, the eyes at (45.5, 50) and (82.5, 50)), index.csv, which the data set 'folder' reads,
+and rejected.csv, which says of each photograph or face that is not used why. 1 in 20 people is held out for val and 1
+in 20 for test, by a hash of the name, where file or folder names tell people (Name_Surname_0001.jpg,
+Name_Surname/1.jpg), and 1 in 20 photographs where they do not. The same command continues what was killed.
 """
 
 import argparse
@@ -65,9 +65,11 @@ def _parser():
                         'hashes differ; -1 keeps all (default: %(default)s)')
     parser.add_argument('--identity', choices=identities.MODES, default='auto',
                         help="what tells people: 'auto' as above, 'folder' any folder, 'none' nothing (default: auto). "
-                        'Where a photograph tells its person, that is the face nearest to the middle, and no other is taken')
+                        'Where a photograph tells its person, that is the face nearest to the middle, and no other '
+                        'is taken')
     parser.add_argument('--source', help="the index's name for where the faces come from (default: the input folder's)")
-    parser.add_argument('--eyes-csv', metavar='FILE', help='known eyes, as of upsample; its photographs are not searched')
+    parser.add_argument('--eyes-csv', metavar='FILE',
+                        help='known eyes, as of upsample; its photographs are not searched')
     parser.add_argument('--detector', metavar='FILE', help="OpenCV's YuNet as an ONNX file, for finding faces better")
     parser.add_argument('--processes', type=_count, default=os.cpu_count(), metavar='N',
                         help='how many photographs are worked on at once (default: as many as there are cores)')

@@ -46,8 +46,9 @@ def _parser():
     faces.add_argument('--eyes', action='append', metavar='X1,Y1,X2,Y2',
                        help="the eye centres of a face in the upright photograph's pixels, the left one in the image "
                        'first; once for each face; nothing is searched then')
-    faces.add_argument('--eyes-csv', metavar='FILE', help='eye centres for a folder, with the columns file, left_eye_x, '
-                       'left_eye_y, right_eye_x, right_eye_y; files that it does not name are searched')
+    faces.add_argument('--eyes-csv', metavar='FILE',
+                       help='eye centres for a folder, with the columns file, left_eye_x, left_eye_y, right_eye_x, '
+                       'right_eye_y; files that it does not name are searched')
     faces.add_argument('--detector', metavar='FILE', help="OpenCV's YuNet as an ONNX file, for finding faces better")
     faces.add_argument('--only-center-face', action='store_true', help='only the face nearest to the middle')
     faces.add_argument('--force', action='store_true', help='restore faces of 128 pixels and more too')
@@ -63,7 +64,8 @@ def _parser():
                        help="format of restored_imgs/; 'auto' (default) is the photograph's own, or png where that is "
                        'none of these; faces are always png')
     files.add_argument('--overwrite', action='store_true', help='replace results that are there already')
-    files.add_argument('--json', action='store_true', help='print the report to the standard output, all else to stderr')
+    files.add_argument('--json', action='store_true',
+                       help='print the report to the standard output, all else to stderr')
     return parser
 
 
@@ -109,8 +111,8 @@ def _run(options, paths, is_folder):
         print(report, end='')
     if is_folder:
         faces = sum(1 for entry in entries for face in entry.get('faces', []) if 'face' in face)
-        print(f'{len(paths) - len(failed)} of {len(paths)} files done, {faces} faces restored, results in {options.output}',
-              file=sys.stderr if options.json else sys.stdout)
+        print(f'{len(paths) - len(failed)} of {len(paths)} files done, {faces} faces restored, '
+              f'results in {options.output}', file=sys.stderr if options.json else sys.stdout)
     if failed:
         shown = ', '.join(path.name for path in failed[:5]) + (', ...' if len(failed) > 5 else '')
         raise errors.RunError(f'{len(failed)} of {len(paths)} files failed: {shown}')
@@ -141,8 +143,8 @@ def _photographs(options, paths, names, upsampler, destination):
                               f'{outputs.COMPARISONS}/{name}_00{options.suffix}.jpg')
             try:
                 restoration = restoring.restore(
-                    picture.pixels, known_eyes.get(path.name), upsampler, detector=options.detector, force=options.force,
-                    only_center_face=options.only_center_face, consistent=options.consistent,
+                    picture.pixels, known_eyes.get(path.name), upsampler, detector=options.detector,
+                    force=options.force, only_center_face=options.only_center_face, consistent=options.consistent,
                     disagreement=options.disagreement is not False)
             except errors.InputError as error:
                 raise errors.InputError(f'{path}: {error}') from error

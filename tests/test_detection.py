@@ -75,6 +75,14 @@ def test_a_large_photo_is_searched_reduced_and_its_eyes_are_told_at_its_own_size
     assert off(face, (truth + 0.5) * 10 - 0.5) < 0.1
 
 
+def test_a_small_face_in_a_large_photo_is_found():
+    small, truth = reduced(*photo_of(4), 0.5)
+    large = np.full((2000, 2400, 3), small[0, 0])
+    large[900:900 + len(small), 1300:1300 + small.shape[1]] = small
+    face, = detection.detect(large)
+    assert off(face, truth + [1300, 900]) < 0.1
+
+
 def test_nothing_is_found_where_there_is_no_face():
     noise = np.random.default_rng(0).integers(0, 256, (60, 90, 3), dtype=np.uint8)
     stripes = np.broadcast_to((np.arange(90) % 10 < 5)[None, :, None] * np.uint8(200), (60, 90, 3)).copy()

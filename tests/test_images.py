@@ -31,7 +31,8 @@ def test_no_chroma_means_grey_to_the_bit():
 
 @pytest.mark.parametrize('scale', [4, 8])
 def test_gaussian_degradation_is_blur_then_subsampling(rgb, scale):
-    """Against SciPy's filter away from the border, on an image sampled twice as finely so that LR centres are pixels."""
+    """Against SciPy's filter away from the border, on an image sampled twice as finely so that LR centres are
+    pixels."""
     fine = np.repeat(np.repeat(rgb, 2, axis=0), 2, axis=1)
     sigma = 2 * images.BLUR_SIGMA[scale]
     blurred = scipy.ndimage.gaussian_filter(fine.astype(np.float64), (sigma, sigma, 0), truncate=8)

@@ -250,7 +250,8 @@ def test_a_small_face_is_restored_into_the_bicubic_photo(upsampler):
     truth = drawing.draw_face(5).astype(float)
     assert face.restored.shape == (128, 128, 3) and np.abs(face.restored - truth).mean() < 20  # upright, right colours
     assert np.abs(face.restored - truth).mean() < 0.85 * min(
-        np.abs(other - truth).mean() for other in (face.restored[:, ::-1], face.restored[::-1], face.restored[..., ::-1]))
+        np.abs(other - truth).mean()
+        for other in (face.restored[:, ::-1], face.restored[::-1], face.restored[..., ::-1]))
     again = alignment.align(result.image, alignment.moved(alignment.enlargement(8), eyes))
     assert np.abs(again.astype(int) - face.restored)[24:104, 24:104].mean() < 6
 
@@ -402,6 +403,7 @@ def test_back_projection_makes_the_output_consistent(scale):
 
 def test_consistent_restoration_reports_the_consistency_it_reached(upsampler):
     image, eyes = photo()
-    plain, consistent = (restoring.restore(image, [eyes], upsampler, consistent=wanted, disagreement=False).faces[0].trust
-                         for wanted in (False, True))
+    plain, consistent = (
+        restoring.restore(image, [eyes], upsampler, consistent=wanted, disagreement=False).faces[0].trust
+        for wanted in (False, True))
     assert consistent.consistency > plain.consistency + 10

@@ -68,7 +68,8 @@ def test_drawn_photographs_become_aligned_faces_and_every_rejection_is_told(run,
              for place, letter in enumerate('ABC', 1) for number in (1, 2)}
     for name, seed in seeds.items():
         save(photos / name, photo(seed))
-    save(photos / 'again/copy.jpg', cv2.resize(photo(11), None, fx=0.9, fy=0.9, interpolation=cv2.INTER_AREA), quality=80)
+    smaller = cv2.resize(photo(11), None, fx=0.9, fy=0.9, interpolation=cv2.INTER_AREA)
+    save(photos / 'again/copy.jpg', smaller, quality=80)
     save(photos / 'small.png', photo(5, 0.5))
     save(photos / 'blurred.png', cv2.GaussianBlur(photo(6), (0, 0), 4))
     save(photos / 'wall.png', np.full((100, 100, 3), 90, np.uint8))
@@ -78,7 +79,8 @@ def test_drawn_photographs_become_aligned_faces_and_every_rejection_is_told(run,
     reasons = {row['file']: row['reason'] for row in rows(tmp_path / 'out/rejected.csv')}
     assert reasons['again/copy.jpg'].startswith('duplicate of Anna_NumberA_0001.png')
     assert reasons['small.png'].startswith('too small: spans 6') and reasons['blurred.png'].startswith('blurred')
-    assert reasons['wall.png'] == 'no face was found' and 'cannot be read' in reasons['broken.jpg'] and len(reasons) == 5
+    assert reasons['wall.png'] == 'no face was found' and 'cannot be read' in reasons['broken.jpg']
+    assert len(reasons) == 5
 
     index = rows(tmp_path / 'out/index.csv')
     assert [row['identity'] for row in index] == [f'Anna_Number{letter}' for letter in 'AABBCC']
@@ -89,8 +91,10 @@ def test_drawn_photographs_become_aligned_faces_and_every_rejection_is_told(run,
         assert np.linalg.norm(eyes_of(row) - truth, axis=1).max() < 0.1 * 37 * 1.2
         assert float(row['source_px']) == pytest.approx(128 * 1.2, rel=0.1)
         face = np.asarray(Image.open(tmp_path / 'out' / row['file']))
-        offs = {name: np.abs(face.astype(int) - drawing.draw_face(seed))[20:108, 20:108].mean() for name, seed in seeds.items()}
-        assert face.shape == (128, 128, 3) and min(offs, key=offs.get) == row['photo'] and offs[row['photo']] < 40
+        assert face.shape == (128, 128, 3)
+        offs = {name: np.abs(face.astype(int) - drawing.draw_face(seed))[20:108, 20:108].mean()
+                for name, seed in seeds.items()}
+        assert min(offs, key=offs.get) == row['photo'] and offs[row['photo']] < 40
 
 
 def test_the_faces_are_a_data_set_as_they_are(run, tmp_path):
@@ -177,8 +181,8 @@ def test_bad_arguments_are_one_line(run, tmp_path):
 
 @pytest.mark.parametrize('file, person', [
     ('George_W_Bush_0001.jpg', 'George_W_Bush'), ('lfw/Madonna/Madonna_0003.jpg', 'Madonna'), ('IMG_0001.jpg', ''),
-    ('lfw_00.jpg', ''), ('Anna_Smith/3.jpg', 'Anna_Smith'), ('Anna Smith/x.jpg', 'Anna Smith'), ('holiday/0001.jpg', ''),
-    ('Madonna_0001.jpg', ''), ('DSC 2019_0001.jpg', '')])
+    ('lfw_00.jpg', ''), ('Anna_Smith/3.jpg', 'Anna_Smith'), ('Anna Smith/x.jpg', 'Anna Smith'),
+    ('holiday/0001.jpg', ''), ('Madonna_0001.jpg', ''), ('DSC 2019_0001.jpg', '')])
 def test_people_are_told_by_names_of_files_and_folders(file, person):
     assert identities.identity_of(file) == person
     assert identities.identity_of(file, 'none') == ''
@@ -211,7 +215,7 @@ def test_photographs_give_crops_that_match_the_given_eyes(tmp_path, run):
     assert run('--processes', '2')[0] == 0
     off = {}
     for row in rows(tmp_path / 'out/index.csv'):
-        at = alignment.moved(alignment.to_template(eyes_of(row)), truth[row['photo']])  # where the crop shows the true eyes
+        at = alignment.moved(alignment.to_template(eyes_of(row)), truth[row['photo']])  # in the crop
         error = np.linalg.norm(at - images.TEMPLATE_EYES, axis=1).max() / 37
         off[row['photo']] = min(error, off.get(row['photo'], np.inf))
     errors = np.array(list(off.values()))

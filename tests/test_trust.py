@@ -1,8 +1,9 @@
-"""Warnings on restored faces: calibrated on val, carried by weights files, given by the command; and pictures of the way."""
+"""Warnings on restored faces: calibrated on val, carried by weights files, given by the command."""
 
 import dataclasses
 import json
 
+import cv2
 import jax
 import numpy as np
 from PIL import Image
@@ -11,7 +12,14 @@ import pytest
 from gln_jax import config, errors, images, networks, upsample, weights
 from gln_jax.data import drawing
 from gln_jax.photos import face_upsampling, measure_trust, restoring, show_way, trust
-from tests.test_detection import photo_of, reduced
+
+
+def photo(span=128):
+    """(uint8 RGB [H, W, 3], its eyes): a drawn face, whose aligned square spans `span` pixels, in a photograph."""
+    border, zoom = 60, span / 128
+    wide = cv2.copyMakeBorder(drawing.draw_face(2), *[border] * 4, cv2.BORDER_REPLICATE)
+    size = [round(zoom * len(wide))] * 2
+    return np.asarray(Image.fromarray(wide).resize(size)), (np.array(images.TEMPLATE_EYES) + border + 0.5) * zoom - 0.5
 
 
 def disagreement(size):
@@ -27,7 +35,8 @@ def calibration(share=0.1):
 def test_the_share_that_was_asked_for_is_warned_of():
     found = calibration(0.1)
     for known in (True, False):
-        warned = [found.is_doubtful(60 - 0.2 * number, disagreement(1 + number) if known else None) for number in range(100)]
+        warned = [found.is_doubtful(60 - 0.2 * number, disagreement(1 + number) if known else None)
+                  for number in range(100)]
         assert warned == [False] * 90 + [True] * 10
 
 
@@ -81,7 +90,8 @@ def test_weights_files_carry_the_calibration_also_when_exported_again(plain, tmp
 
 @pytest.mark.parametrize('most_doubt, warned', [(-99.0, True), (99.0, False), (None, False)])
 def test_the_command_warns_where_the_doubt_is_above_the_limit(plain, tmp_path, monkeypatch, capsys, most_doubt, warned):
-    file = weights_file(tmp_path / 'x8.safetensors', plain, monkeypatch, None if most_doubt is None else limits(most_doubt))
+    known = None if most_doubt is None else limits(most_doubt)
+    file = weights_file(tmp_path / 'x8.safetensors', plain, monkeypatch, known)
     lr = np.asarray(images.degrade(drawing.draw_face(1) / np.float32(255), 8))
     Image.fromarray(np.round(255 * np.clip(lr, 0, 1)).astype(np.uint8)).save(tmp_path / 'face.png')
     upsample.main(['-i', str(tmp_path / 'face.png'), '-o', str(tmp_path / 'out'), '--ckpt', str(file), '--aligned'])
@@ -92,8 +102,9 @@ def test_the_command_warns_where_the_doubt_is_above_the_limit(plain, tmp_path, m
 
 def test_a_face_smaller_than_the_lr_grid_is_warned_of_without_any_calibration(plain):
     upsampler = face_upsampling.FaceUpsampler(plain)
-    warnings = [restoring.restore(reduced(*photo_of(1), span / 128)[0], [reduced(*photo_of(1), span / 128)[1]], upsampler,
-                                  disagreement=False).faces[0].trust.warnings for span in (20, 12)]
+    warnings = []
+    for image, eyes in (photo(20), photo(12)):
+        warnings.append(restoring.restore(image, [eyes], upsampler, disagreement=False).faces[0].trust.warnings)
     assert warnings[0] == () and '12 pixels only, fewer than the 16' in warnings[1][0]
 
 
@@ -104,12 +115,13 @@ def test_the_measuring_command_ranks_warns_and_writes_weights(plain, tmp_path, m
             (faces / split).mkdir(parents=True, exist_ok=True)
             Image.fromarray(drawing.draw_face(seed)).save(faces / split / f'{seed}.png')
     file = weights_file(tmp_path / 'x8.safetensors', plain, monkeypatch)
-    arguments = ['--ckpt', str(file), '--data', str(faces), '--directory', str(tmp_path / 'tfds'), '--split', 'test/drawn',
-                 '--output', str(tmp_path / 'trusted.safetensors')]
+    arguments = ['--ckpt', str(file), '--data', str(faces), '--directory', str(tmp_path / 'tfds'),
+                 '--split', 'test/drawn', '--output', str(tmp_path / 'trusted.safetensors')]
     measure_trust.main(arguments)
     told = capsys.readouterr().out
     lines = told.splitlines()
-    gains = {line.split()[0]: float(line.split()[-1]) for line in lines if line.startswith(('val ', 'test/drawn ')) and '+' in line}
+    gains = {line.split()[0]: float(line.split()[-1]) for line in lines
+             if line.startswith(('val ', 'test/drawn ')) and '+' in line}
     assert set(gains) == {'val', 'test/drawn'} and min(gains.values()) > 0  # an untrained network is not consistent
     found = face_upsampling.load(tmp_path / 'trusted.safetensors').calibration
     assert found.data == '8 faces of val' and np.isfinite(found.most_doubt)
@@ -127,8 +139,9 @@ def test_auroc_is_the_chance_of_the_right_order():
 
 def test_the_whole_way_is_shown(plain, tmp_path, monkeypatch, capsys):
     file = weights_file(tmp_path / 'x8.safetensors', plain, monkeypatch)
-    Image.fromarray(photo_of(2)[0]).save(tmp_path / 'me.png')
-    show_way.main([str(tmp_path / 'me.png'), '--ckpt', str(file), '--output', str(tmp_path / 'way.png'), '--crop', '24'])
-    assert Image.open(tmp_path / 'way.png').size[0] == 10 + 6 * (show_way.CELL + 10)
+    Image.fromarray(photo()[0]).save(tmp_path / 'me.png')
+    way = str(tmp_path / 'way.png')
+    show_way.main([str(tmp_path / 'me.png'), '--ckpt', str(file), '--output', way, '--crop', '24'])
+    assert Image.open(way).size[0] == 10 + 6 * (show_way.CELL + 10)
     with pytest.raises(errors.InputError, match='wall: no face was found'):
         show_way.row(np.full((99, 99, 3), 80, np.uint8), 'wall', 16, face_upsampling.load(file))

@@ -36,7 +36,8 @@ def network(tmp_path_factory):
 def photo(seed=5, size=64):
     """A drawn face with its eyes at EYES; its aligned square spans 20 pixels."""
     wide = cv2.copyMakeBorder(drawing.draw_face(seed), 128, 128, 128, 128, cv2.BORDER_REPLICATE)
-    from_wide = alignment.after(alignment.inverse(alignment.to_template(EYES)), np.array([[1.0, 0, -128], [0, 1, -128]]))
+    to_face = np.array([[1.0, 0, -128], [0, 1, -128]])
+    from_wide = alignment.after(alignment.inverse(alignment.to_template(EYES)), to_face)
     return np.clip(np.round(alignment.warp(wide, from_wide, (size, size))), 0, 255).astype(np.uint8)
 
 

@@ -10,7 +10,8 @@ from gln_jax.photos import face_upsampling, outputs, reading, trust
 
 
 def restored(paths, names, upsampler, destination, suffix='', consistent=True, disagreement=False):
-    """Restores aligned faces and writes each with its comparison, the files of a batch while the network is at the next.
+    """Restores aligned faces and writes each with its comparison, the files of a batch while the network is at the
+    next.
 
     Args:
         paths: a list of the LR faces' files, each of upsampler.lr_size x upsampler.lr_size pixels.
@@ -60,8 +61,8 @@ def _lr_face(path, upsampler):
     picture = reading.read(path)
     height, width = picture.pixels.shape[:2]
     if (width, height) != (upsampler.lr_size, upsampler.lr_size):
-        raise errors.InputError(f'{path}: is {width}x{height} pixels, and this network for {upsampler.scale}x takes aligned '
-                                f'faces of {upsampler.lr_size}x{upsampler.lr_size}')
+        raise errors.InputError(f'{path}: is {width}x{height} pixels, and this network for {upsampler.scale}x takes '
+                                f'aligned faces of {upsampler.lr_size}x{upsampler.lr_size}')
     return picture
 
 

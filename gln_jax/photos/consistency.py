@@ -26,10 +26,11 @@ def consistency(hr, lr, scale, degradation):
 def back_projected(hr, lr, scale, degradation):
     """HR faces changed by a bicubic interpolation, such that their degradation gives the LR faces.
 
-    This is where iterative back-projection (Irani and Peleg, "Improving resolution by image registration", CVGIP 1991) ends
-    that enlarges what is missing bicubically, reached in one turn; the others are for what was clipped. Least change in the
-    square mean, by the pseudo-inverse of the degradation, gained less on the validation faces: 0.050 dB and not 0.067.
-    Shapes and range as in `consistency`; returns float32 [n, 128, 128, 1], clipped to [0, 1] after each turn.
+    This is where iterative back-projection (Irani and Peleg, "Improving resolution by image registration", CVGIP 1991)
+    ends that enlarges what is missing bicubically, reached in one turn; the others are for what was clipped. Least
+    change in the square mean, by the pseudo-inverse of the degradation, gained less on the validation faces: 0.050 dB
+    and not 0.067. Shapes and range as in `consistency`; returns float32 [n, 128, 128, 1], clipped to [0, 1] after each
+    turn.
     """
     back = _back_projection(hr.shape[1], scale, degradation)
     for _ in range(TURNS):

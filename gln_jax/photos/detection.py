@@ -2,7 +2,8 @@
 
 Faces: two of OpenCV's Haar cascades (Viola and Jones, "Rapid Object Detection Using a Boosted Cascade of Simple
 Features", CVPR 2001) with hardly any threshold, or YuNet where the user has its file. Eyes: each finding guesses them,
-`eyes` moves them to where they are, and what then looks little like a face is dropped. So the cascades may be permissive.
+`eyes` moves them to where they are, and what then looks little like a face is dropped. So the cascades may be
+permissive.
 """
 
 import functools
@@ -21,14 +22,15 @@ LEAST_LIKENESS = 0.2
 """Below it, what was found is no face. One in a hundred of the training faces is below it; half are above 0.9."""
 
 DOUBT = 0.3
-"""Added to it for each reason to doubt: only one of the cascades found the face; or it has hardly any contrast, as stripes
-and folds in a background have that resemble a face."""
+"""Added to it for each reason to doubt: only one of the cascades found the face; or it has hardly any contrast, as
+stripes and folds in a background have that resemble a face."""
 
 FAINT = 20.0
 """Contrast below which there is that doubt, as of `eyes.Refined`."""
 
 SEARCHED_PIXELS = 600_000
-"""A small photo is enlarged to so many pixels for the search, and for a search of large or turned faces reduced to them."""
+"""A small photo is enlarged to so many pixels for the search, and for a search of large or turned faces reduced to
+them."""
 
 FINELY_SEARCHED_PIXELS = 3_000_000
 """A large photo is reduced to so many pixels: at 12 megapixels, a face of 60 pixels is found by it."""
@@ -66,9 +68,9 @@ def detect(image, detector=None, smallest=None):
     Args:
         image: uint8 RGB [H, W, 3], upright.
         detector: path of a YuNet ONNX file for OpenCV's FaceDetectorYN; None is OpenCV's Haar cascades.
-        smallest: width of the smallest face to be found, from cheek to cheek, in pixels of the photo. None looks for the
-            smallest that a fast search finds: 8 pixels in a small picture, 1.2% of the longer side in a large one. A
-            smaller one takes longer, a larger one less.
+        smallest: width of the smallest face to be found, from cheek to cheek, in pixels of the photo. None looks for
+            the smallest that a fast search finds: 8 pixels in a small picture, 1.2% of the longer side in a large one.
+            A smaller one takes longer, a larger one less.
 
     Returns:
         A list of `FoundFace`, empty where no face is found. Profiles and faces that lie on their side are not found.
@@ -128,7 +130,8 @@ def haar_eyes(grey, smallest=None, roll=0):
 
 
 def _each_once(found):
-    """`FoundFace`s of a list of `eyes.Refined`, the largest first; of those that are one face, the likeliest is kept."""
+    """`FoundFace`s of a list of `eyes.Refined`, the largest first; of those that are one face, the likeliest is
+    kept."""
     kept = []
     for finding in sorted(found, key=lambda finding: -finding.likeness):
         if not any(_is_same_face(finding.eyes, other.eyes) for other in kept):
@@ -195,17 +198,20 @@ def _turned_size(height, width, roll):
 
 
 def _yunet_eyes(image, path, smallest):
-    """Eyes as YuNet finds them (Wu, Peng and Yu, "YuNet", Machine Intelligence Research 2023): a list of complex [2]."""
+    """Eyes as YuNet finds them (Wu, Peng and Yu, "YuNet", Machine Intelligence Research 2023): a list of complex
+    [2]."""
     if not pathlib.Path(path).is_file():
         raise errors.InputError(f'{path}: there is no such detector file')
     scale = _search_scale(*image.shape[:2], smallest)
     searched = cv2.cvtColor(_resized(image, scale), cv2.COLOR_RGB2BGR)
     try:
-        network = cv2.FaceDetectorYN.create(str(path), '', searched.shape[1::-1], _YUNET_SCORE, _YUNET_OVERLAP, _YUNET_KEPT)
+        network = cv2.FaceDetectorYN.create(str(path), '', searched.shape[1::-1], _YUNET_SCORE, _YUNET_OVERLAP,
+                                             _YUNET_KEPT)
         rows = network.detect(searched)[1]
     except cv2.error as error:
         raise errors.InputError(f'{path}: OpenCV cannot use this file as a YuNet detector ({error.err})') from error
     # A row: box (4), then x, y of the person's right eye, left eye, nose and corners of the mouth, then the score.
-    pairs = [row[[4, 6]] + 1j * row[[5, 7]] for row in ([] if rows is None else rows) if row[2] >= (smallest or 0) * scale]
+    pairs = [row[[4, 6]] + 1j * row[[5, 7]] for row in ([] if rows is None else rows)
+             if row[2] >= (smallest or 0) * scale]
     return [np.array(sorted((pair + _PIXEL_CENTRE) / scale - _PIXEL_CENTRE, key=lambda eye: eye.real))
             for pair in pairs if pair[0] != pair[1]]

@@ -2,8 +2,8 @@
 
 A cascade of linear regressions, after Xiong and De la Torre, "Supervised Descent Method and Its Applications to Face
 Alignment" (CVPR 2013): each step looks at the window that the eyes span and predicts how far both are off. There is one
-cascade for each of three sizes of face, for the gradients of a tiny face are not those of a sharp one. A last regression
-says how much the window that was arrived at looks like a face. `train_eyes` makes the matrices.
+cascade for each of three sizes of face, for the gradients of a tiny face are not those of a sharp one. A last
+regression says how much the window that was arrived at looks like a face. `train_eyes` makes the matrices.
 """
 
 import functools
@@ -18,7 +18,8 @@ from gln_jax.photos import face_windows
 FILE = pathlib.Path(__file__).with_name('eye_regression.npz')
 
 SIZES = {16: (0.0, 6.6), 32: (6.6, 13.0), 64: (13.0, np.inf)}
-"""For each cascade, the eye distances that it is for, in pixels. It is named by the width of an aligned crop in pixels."""
+"""For each cascade, the eye distances that it is for, in pixels. It is named by the width of an aligned crop in
+pixels."""
 
 STEPS = 3
 """Regressions in a cascade."""
@@ -70,7 +71,7 @@ def regress(matrix, features, eyes):
         complex [n, 2], the eyes moved.
     """
     off = features @ matrix
-    distances = eyes[:, 1:] - eyes[:, :1]  # complex: the prediction is in the window's own axes, which turn with the eyes
+    distances = eyes[:, 1:] - eyes[:, :1]  # complex: the prediction's axes are the window's and turn with the eyes
     return eyes + distances * (off[:, 0::2] + 1j * off[:, 1::2])
 
 

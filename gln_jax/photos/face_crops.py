@@ -57,8 +57,8 @@ def crops(photo, name, output, filters, eyes=None, is_one_person=False):
             continue
         file = f'{name}_{number}.png'
         files.write(pathlib.Path(output, file), reading.encode(face, 'png'))
-        kept.append({'file': file, 'eyes': eyes_known, 'source_px': round(source_px, 1), 'detail': round(detail(face), 4),
-                     'hash': perceptual_hash.perceptual_hash(face).tobytes().hex()})
+        kept.append({'file': file, 'eyes': eyes_known, 'source_px': round(source_px, 1),
+                     'detail': round(detail(face), 4), 'hash': perceptual_hash.perceptual_hash(face).tobytes().hex()})
     return kept, rejected
 
 

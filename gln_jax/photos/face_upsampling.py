@@ -35,8 +35,8 @@ class RestoredFaces(NamedTuple):
 class FaceUpsampler:
     """A network with its weights, compiled for one batch shape only.
 
-    `scale`, `lr_size` and `degradation` say which LR faces it takes, `description` where it comes from; `calibration` is its
-    `trust.Calibration`, or None.
+    `scale`, `lr_size` and `degradation` say which LR faces it takes, `description` where it comes from; `calibration`
+    is its `trust.Calibration`, or None.
     """
 
     def __init__(self, loaded, batch_size=4):
@@ -65,10 +65,11 @@ class FaceUpsampler:
         return np.clip(hr, 0, 1)
 
     def with_disagreement(self, lr):
-        """(HR luminance [n, 128, 128, 1], [Disagreement of each]); four times the work of a plain call. `lr` as there."""
+        """(HR luminance [n, 128, 128, 1], [Disagreement of each]); four times the work of a plain call."""
         moves = [(SHIFT, 0), (0, SHIFT)]
         variants = np.stack([lr, lr[:, :, ::-1], *(_moved(lr, *move) for move in moves)], axis=1)
-        hr = self(variants.reshape(-1, *lr.shape[1:])).reshape(*variants.shape[:2], images.FACE_SIZE, images.FACE_SIZE, 1)
+        hr = self(variants.reshape(-1, *lr.shape[1:]))
+        hr = hr.reshape(*variants.shape[:2], images.FACE_SIZE, images.FACE_SIZE, 1)
         step = round(SHIFT * self.scale)  # a whole number of HR pixels
         plain, mirrored, right, down = hr.swapaxes(0, 1)
         disagreements = [
@@ -94,7 +95,8 @@ def restore(upsampler, lr_rgb, consistent=False, disagreement=False):
     is_grey = (lr_rgb == lr_rgb[..., :1]).all(axis=(1, 2, 3), keepdims=True)  # its U and V are zero but for rounding
     chroma = np.where(is_grey, 0, yuv[..., 1:])
     rgb, hr, *consistencies = _finished(hr, lr, chroma, scale, degradation, consistent)
-    return RestoredFaces(pictures.to_bytes(rgb), np.asarray(hr[..., 0]), *(dB.tolist() for dB in consistencies), measured)
+    return RestoredFaces(pictures.to_bytes(rgb), np.asarray(hr[..., 0]), *(dB.tolist() for dB in consistencies),
+                         measured)
 
 
 @functools.partial(jax.jit, static_argnums=(3, 4, 5))  # as one, which starts a second faster than each by itself
@@ -118,12 +120,12 @@ def load(path, scale=None, batch_size=4):
         InputError: there is none, it is damaged, or its scale is another.
     """
     if path is None:
-        raise errors.InputError('no network was named, and none comes with the project yet: give --ckpt=PATH, a workdir '
-                                'or weights file. python train.py --config=configs/quickstart.py trains one')
+        raise errors.InputError('no network was named, and none comes with the project yet: give --ckpt=PATH, a '
+                                'workdir or weights file. python train.py --config=configs/quickstart.py trains one')
     loaded = weights.load_generator(path)
     if scale not in (None, loaded.config.scale):
-        raise errors.InputError(f'{path}: is a network for {loaded.config.scale}x, and the scale asked for is {scale}x; '
-                                f'give a network for {scale}x or leave the scale to it')
+        raise errors.InputError(f'{path}: is a network for {loaded.config.scale}x, and the scale asked for is '
+                                f'{scale}x; give a network for {scale}x or leave the scale to it')
     return FaceUpsampler(loaded, batch_size)
 
 

@@ -1,6 +1,7 @@
 """The window of a photo that two eyes span, and the gradients in it: what `eyes` looks at.
 
-An eye is a complex number here, x + iy in pixels: moving, turning and scaling a pair of eyes is then z -> turn * z + move.
+An eye is a complex number here, x + iy in pixels: moving, turning and scaling a pair of eyes is then z -> turn * z +
+move.
 """
 
 import functools
@@ -33,7 +34,8 @@ def sample(grey, eyes):
     """The samples of the window that two eyes span, turned and scaled with them.
 
     Args:
-        grey: float32 [H, W] in [0, 255], with 4 to 25 pixels between the eyes: nothing is blurred here against aliasing.
+        grey: float32 [H, W] in [0, 255], with 4 to 25 pixels between the eyes: nothing is blurred here against
+            aliasing.
         eyes: complex [2], the left one in the image first.
 
     Returns:
@@ -69,7 +71,8 @@ def describe(windows):
     pooling = _pooling()
     histograms = np.empty((len(windows), DIRECTIONS, CELLS, CELLS), np.float32)
     for number in range(DIRECTIONS):
-        share = np.where(below == number, 1 - share_above, 0) + np.where((below + 1) % DIRECTIONS == number, share_above, 0)
+        share = np.where(below == number, 1 - share_above, 0)
+        share += np.where((below + 1) % DIRECTIONS == number, share_above, 0)
         histograms[:, number] = pooling @ (strength * share).astype(np.float32) @ pooling.T
     contrast = np.sqrt((histograms ** 2).sum(axis=1))
     around = np.stack([cv2.blur(cells, (3, 3), borderType=cv2.BORDER_REPLICATE) for cells in contrast])

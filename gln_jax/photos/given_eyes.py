@@ -29,8 +29,8 @@ def read_eyes_csv(path):
         {file name: a list of eyes ((x, y), (x, y)), the left one in the image first}, in the file's order.
 
     Raises:
-        InputError: the file is missing, is no text, lacks a column, or has a row that is wrong; the message names the row
-            by its line.
+        InputError: the file is missing, is no text, lacks a column, or has a row that is wrong; the message names the
+            row by its line.
     """
     path = pathlib.Path(path)
     try:

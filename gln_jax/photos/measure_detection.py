@@ -2,12 +2,12 @@
 
     python -m gln_jax.photos.measure_detection --photos=DIR [--every=N] [--detector=FILE]
 
-DIR holds photos with one known face each and eyes.csv, which tells its eyes (`given_eyes.read_eyes_csv`). A face is found
-where both eyes are within a quarter of the eye distance; errors are the larger of the two eyes', in eye distances, over the
-faces found. A false face is a finding that is no known one; people in the background count as such until somebody looks:
---list names them. Reduced photos are made by Pillow's BICUBIC (antialiased) such that the aligned crop spans 64, 32 and 16
-pixels. The first rows of each size are simpler methods, to say what the rest brings. The limits in `detection` were chosen
-looking at such photos; the matrices in `eyes` never saw them.
+DIR holds photos with one known face each and eyes.csv, which tells its eyes (`given_eyes.read_eyes_csv`). A face is
+found where both eyes are within a quarter of the eye distance; errors are the larger of the two eyes', in eye
+distances, over the faces found. A false face is a finding that is no known one; people in the background count as such
+until somebody looks (--list names them). Reduced photos are made by Pillow's BICUBIC (antialiased) such that the
+aligned crop spans 64, 32 and 16 pixels. The first rows of each size are simpler methods, to say what the rest brings.
+The limits in `detection` were chosen looking at such photos; the matrices in `eyes` never saw them.
 """
 
 import argparse
@@ -41,8 +41,8 @@ def main(arguments=None):
         print(HEADER)
         for crop in CROPS:
             for name, method in methods(options.detector).items():
-                report(crop, name, [Measured(file, *reduced(image, truth, crop), method) for file, image, truth in photos],
-                       options.list)
+                measured = [Measured(file, *reduced(image, truth, crop), method) for file, image, truth in photos]
+                report(crop, name, measured, options.list)
 
 
 def methods(detector=None):

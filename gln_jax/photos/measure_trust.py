@@ -1,12 +1,13 @@
 """Measures whether a network's own figures tell which of its outputs are wrong, and what back-projection does.
 
-    python -m gln_jax.photos.measure_trust --ckpt=runs/x8 --data=FACES [--split=test/lfw,test/ffhq256] [--output=x8.safetensors]
+    python -m gln_jax.photos.measure_trust --ckpt=runs/x8 --data=FACES [--output=x8.safetensors]
 
-FACES is a folder of aligned faces (`gln_jax.data.folder` says which). On its split val, the limits are chosen above which a
-face gets a warning: such that a tenth of these faces would. --output writes the network with its limits as a weights file,
-with which `upsample` warns. On the other splits it is then measured how well the figures rank the faces by their true error
-(Spearman's correlation with the error; AUROC of telling the worst tenth by PSNR from the others), and how the faces that get
-a warning differ from the others. The error is PSNR of the luminance (protocol `paper`) before back-projection.
+FACES is a folder of aligned faces (`gln_jax.data.folder` says which). On its split val, the limits are chosen above
+which a face gets a warning: such that a tenth of these faces would. --output writes the network with its limits as a
+weights file, with which `upsample` warns. On the splits of --split (default: test/lfw,test/ffhq256) it is then measured
+how well the figures rank the faces by their true error (Spearman's correlation with the error; AUROC of telling the
+worst tenth by PSNR from the others), and how the faces that get a warning differ from the others. The error is PSNR of
+the luminance (protocol `paper`) before back-projection. What back-projection does to PSNR is told for each split.
 """
 
 import argparse
@@ -44,7 +45,8 @@ def main(arguments=None):
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--ckpt', required=True, help='the network: a workdir, a checkpoint or a weights file')
     parser.add_argument('--data', required=True, metavar='DIR', help='folder of aligned faces')
-    parser.add_argument('--directory', default='', metavar='DIR', help='where prepared data sets are kept (default: TFDS\'s)')
+    parser.add_argument('--directory', default='', metavar='DIR',
+                        help="where prepared data sets are kept (default: TFDS's)")
     parser.add_argument('--split', default='test/lfw,test/ffhq256', help='comma-separated; measured each and together')
     parser.add_argument('--output', metavar='FILE', help='weights file to write, with the limits')
     options = parser.parse_args(arguments)
@@ -53,7 +55,7 @@ def main(arguments=None):
         config = weights.load_generator(options.ckpt).config.copy_and_resolve_references()
         config.data.update(name='folder', path=options.data, directory=options.directory)
         splits = options.split.split(',')
-        faces = {split: face_data.load(config, split) for split in ['val', *splits]}  # all, before the first takes minutes
+        faces = {split: face_data.load(config, split) for split in ['val', *splits]}  # before the first takes minutes
         measured = {split: measure(upsampler, found, split) for split, found in faces.items()}
         val = measured['val']
         calibration = trust.calibrate(val.consistency, val.disagreement, f'{len(val.psnr)} faces of val', WORST)

@@ -72,7 +72,8 @@ def write_photo(outputs, name, restoration, ending, suffix):
 
 def trust(known):
     """A `trust.Trust` for the report, a dict. An infinite consistency is None, as JSON knows no infinity."""
-    values = {'consistency_db': _finite(known.consistency), 'network_consistency_db': _finite(known.network_consistency)}
+    values = {'consistency_db': _finite(known.consistency),
+              'network_consistency_db': _finite(known.network_consistency)}
     if known.disagreement is not None:
         values |= {'mirrored_disagreement': round(known.disagreement.mirrored, 3),
                    'shifted_disagreement': round(known.disagreement.shifted, 3)}

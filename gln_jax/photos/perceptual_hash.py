@@ -12,11 +12,11 @@ _SAMPLES = 64
 
 
 def perceptual_hash(face):
-    """The hash of an aligned face, uint8 RGB [128, 128, 3]: uint8 [18], its bits the signs of the DCT about their median.
+    """The hash of an aligned face, uint8 RGB [128, 128, 3]: uint8 [18], the signs of its DCT about their median.
 
-    After Zauner, "Implementation and benchmarking of perceptual image hash functions" (2010). Of 3,000 faces of different
-    photographs, the nearest two differ in 28 bits; one that is saved again, reduced by a third, in up to 4, and one whose eyes
-    were found a pixel elsewhere mostly in 14 to 24.
+    After Zauner, "Implementation and benchmarking of perceptual image hash functions" (2010). Of 3,000 faces of
+    different photographs, the nearest two differ in 28 bits; one that is saved again, reduced by a third, in up to 4,
+    and one whose eyes were found a pixel elsewhere mostly in 14 to 24.
     """
     grey = cv2.resize(cv2.cvtColor(face, cv2.COLOR_RGB2GRAY), (_SAMPLES, _SAMPLES), interpolation=cv2.INTER_AREA)
     frequencies = cv2.dct(grey.astype(np.float32))[:SIDE, :SIDE].ravel()[1:]

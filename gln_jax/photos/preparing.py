@@ -49,8 +49,8 @@ def photos_below(directory):
 def prepare(directory, output, settings, eyes=None, processes=1):
     """Finds and aligns the faces of all photographs and writes them with index.csv and rejected.csv.
 
-    What is done is noted photograph by photograph; the same call goes on with the rest, and does anew what has changed since.
-    The result depends on photographs and settings alone, not on interruptions or the number of processes.
+    What is done is noted photograph by photograph; the same call goes on with the rest, and does anew what has changed
+    since. The result depends on photographs and settings alone, not on interruptions or the number of processes.
 
     Args:
         directory: the folder of photographs; its sub-folders count too.
@@ -71,8 +71,8 @@ def prepare(directory, output, settings, eyes=None, processes=1):
     todo = [photo for photo in photos if not journal.is_done(photo, keys[photo])]
     crop = functools.partial(_crop, directory, output, settings, eyes or {})
     with _mapped(crop, todo, processes) as results:
-        for photo, (kept, rejected) in zip(tqdm(todo, unit=' photos', total=len(photos), initial=len(photos) - len(todo),
-                                                smoothing=0.05), results):
+        bar = tqdm(todo, unit=' photos', total=len(photos), initial=len(photos) - len(todo), smoothing=0.05)
+        for photo, (kept, rejected) in zip(bar, results):
             journal.note(photo, keys[photo], kept, rejected)
     index, rejected = _sorted_out(photos, journal, settings)
     journal.remove_faces_but({row['file'] for row in index})
@@ -101,7 +101,8 @@ class Journal:
         first, *lines = self._path.read_text().splitlines()
         differing = sorted(name for name, value in settings.items() if json.loads(first).get(name) != value)
         if differing:
-            raise errors.InputError(f'{output}: was begun with another {differing[0]}; give the same, or another folder')
+            raise errors.InputError(f'{output}: was begun with another {differing[0]}; give the same, or another '
+                                    'folder')
         for line in lines:
             try:
                 entry = json.loads(line)
@@ -112,7 +113,8 @@ class Journal:
     def is_done(self, photo, key):
         """Whether the photograph, with that `key`, was worked on, and its faces are all there."""
         entry = self._done.get(photo)
-        return bool(entry) and entry['key'] == key and all((self._output / face['file']).exists() for face in entry['kept'])
+        return bool(entry) and entry['key'] == key and all(
+            (self._output / face['file']).exists() for face in entry['kept'])
 
     def note(self, photo, key, kept, rejected):
         """Notes what `face_crops.crops` returned."""
@@ -142,11 +144,13 @@ def _sorted_out(photos, journal, settings):
     repeated = perceptual_hash.duplicates(hashes, settings.most_differing_bits)
     for number, (other, bits) in repeated.items():
         rejected.append({'file': faces[number]['photo'], **_eye_columns(faces[number]['eyes']),
-                         'reason': f'duplicate of {faces[other]["photo"]} ({bits} of {perceptual_hash.BITS} bits differ)'})
+                         'reason': f'duplicate of {faces[other]["photo"]} '
+                                   f'({bits} of {perceptual_hash.BITS} bits differ)'})
     kept = [face for number, face in enumerate(faces) if number not in repeated]
     people = {face['photo']: identities.identity_of(face['photo'], settings.identity) for face in kept}
-    split_of = holdout.splits({people[face['photo']] or face['photo'] for face in kept})
-    index = [{'file': face['file'], 'split': split_of[people[face['photo']] or face['photo']], 'source': settings.source,
+    groups = {photo: person or photo for photo, person in people.items()}
+    split_of = holdout.splits(set(groups.values()))
+    index = [{'file': face['file'], 'split': split_of[groups[face['photo']]], 'source': settings.source,
               'identity': people[face['photo']], 'photo': face['photo'], **_eye_columns(face['eyes']),
               'source_px': face['source_px'], 'detail': face['detail']} for face in kept]
     return sorted(index, key=lambda row: row['file']), sorted(rejected, key=lambda row: row['file'])

@@ -30,8 +30,8 @@ _bomb_check = threading.Lock()
 class Picture(NamedTuple):
     """One picture, upright.
 
-    `pixels` is uint8 [height, width, channels]: 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha. `ending` is the key of
-    WRITTEN for files like the one that it came from. `notes` are sentences on what the pixels do not show.
+    `pixels` is uint8 [height, width, channels]: 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha. `ending` is the key
+    of WRITTEN for files like the one that it came from. `notes` are sentences on what the pixels do not show.
     """
 
     pixels: np.ndarray
@@ -40,7 +40,8 @@ class Picture(NamedTuple):
 
 
 def read(path):
-    """The `Picture` in a file: of grey, RGB, CMYK, 16-bit or palette pixels, with or without alpha, turned by its EXIF data.
+    """The `Picture` in a file: of grey, RGB, CMYK, 16-bit or palette pixels, with or without alpha, turned by its EXIF
+    data.
 
     Of an animated file it is the first frame. 16 bits are rounded to 8, and colour profiles are not applied.
 
@@ -98,8 +99,8 @@ def reason(error, file):
 def encode(pixels, ending):
     """The bytes of a file that shows `pixels`, uint8 [height, width, 1 to 4 channels] as in `Picture`.
 
-    'png' loses nothing; 'jpg' (quality 95, full colour resolution) shows what is transparent on white; 'webp' has quality 95.
-    Raises InputError where the format cannot hold so large a picture.
+    'png' loses nothing; 'jpg' (quality 95, full colour resolution) shows what is transparent on white; 'webp' has
+    quality 95. Raises InputError where the format cannot hold so large a picture.
     """
     picture = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
     options = {'png': {'compress_level': 1}, 'jpg': {'quality': 95, 'subsampling': 0}, 'webp': {'quality': 95}}[ending]
@@ -108,8 +109,8 @@ def encode(pixels, ending):
         picture = Image.alpha_composite(paper, picture.convert('RGBA')).convert(picture.mode[:-1])
     longest = {'png': 2**31 - 1, 'jpg': 65_500, 'webp': 16_383}[ending]
     if max(picture.size) > longest:
-        raise errors.InputError(f'{picture.width}x{picture.height} pixels do not fit into a file of type {ending}, whose '
-                                f'sides have at most {longest:,}; use --ext png')
+        raise errors.InputError(f'{picture.width}x{picture.height} pixels do not fit into a file of type {ending}, '
+                                f'whose sides have at most {longest:,}; use --ext png')
     file = io.BytesIO()
     picture.save(file, WRITTEN[ending], **options)
     return file.getvalue()

@@ -13,7 +13,8 @@ from gln_jax.photos.reading import MOST_PIXELS
 from gln_jax.photos.trust import Trust, judged
 
 MOST_PIXELS_MADE = 50_000_000
-"""A photograph is not enlarged beyond so many pixels: 2 times at 12 megapixels, for time and memory that anybody has."""
+"""A photograph is not enlarged beyond so many pixels: 2 times at 12 megapixels, for time and memory that anybody
+has."""
 
 STRIP = 64
 KERNEL_REACH = 3
@@ -49,12 +50,13 @@ def restore(image, eyes=None, upsampler=None, *, detector=None, force=False, onl
             disagreement=True):
     """A photograph enlarged by the network's scale, its small faces restored by the network and the rest bicubic.
 
-    A face whose aligned 128x128 square spans 128 pixels of the photograph or more is left alone. Where no face is smaller
-    than that, the photograph keeps its size; and where MOST_PIXELS_MADE would be passed, it is enlarged less.
+    A face whose aligned 128x128 square spans 128 pixels of the photograph or more is left alone. Where no face is
+    smaller than that, the photograph keeps its size; and where MOST_PIXELS_MADE would be passed, it is enlarged less.
 
     Args:
         image: uint8 [H, W], or [H, W, C] with C = 1 (grey), 2 (grey and alpha), 3 (RGB) or 4 (RGB and alpha).
-        eyes: a list of ((x, y), (x, y)) for each face, in pixels, the left eye in the image first; None looks for faces.
+        eyes: a list of ((x, y), (x, y)) for each face, in pixels, the left eye in the image first; None looks for
+            faces.
         upsampler: a `face_upsampling.FaceUpsampler`, or a path to load it from at every call.
         detector: for looking for faces, as `detection.detect` takes it.
         force: restore large faces too.
@@ -63,8 +65,8 @@ def restore(image, eyes=None, upsampler=None, *, detector=None, force=False, onl
         disagreement: measure `trust.Trust.disagreement`, for three more passes through the network.
 
     Raises:
-        InputError: the image is too small or too large, eyes are given that tell no face or lie outside of it, or there is
-            no upsampler.
+        InputError: the image is too small or too large, eyes are given that tell no face or lie outside of it, or there
+            is no upsampler.
         ValueError: the image is not such an array.
     """
     upsampler = upsampler if isinstance(upsampler, face_upsampling.FaceUpsampler) else face_upsampling.load(upsampler)

@@ -1,9 +1,10 @@
-"""Makes a picture of the whole way: tiny photograph, face found in it, LR face, restored face, photograph with it in place.
+"""Makes a picture of the whole way: tiny photograph, face found in it, LR face, restored face, photograph with it in
+place.
 
     python -m gln_jax.photos.show_way --ckpt=x8.safetensors --output=way.png PHOTO PHOTO ...
 
-Each photograph is reduced such that the aligned face spans --crop pixels; all that follows sees the reduced one alone. The
-last column is the photograph before that. One row each, of the face nearest to the middle.
+Each photograph is reduced such that the aligned face spans --crop pixels; all that follows sees the reduced one alone.
+The last column is the photograph before that. One row each, of the face nearest to the middle.
 """
 
 import argparse
@@ -26,13 +27,15 @@ def main(arguments=None):
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('photos', nargs='+', metavar='PHOTO')
     parser.add_argument('--ckpt', required=True, help='the network: a workdir, a checkpoint or a weights file')
-    parser.add_argument('--output', required=True, metavar='FILE', help='the PNG file to write; replaced if it is there')
+    parser.add_argument('--output', required=True, metavar='FILE',
+                        help='the PNG file to write; replaced if it is there')
     parser.add_argument('--crop', type=int, default=16, metavar='PIXELS', help='default: %(default)s')
     options = parser.parse_args(arguments)
     with errors.reported():
         photos = [reading.read(path).pixels for path in options.photos]
         upsampler = face_upsampling.load(options.ckpt)
-        rows, captions = zip(*(row(photo, name, options.crop, upsampler) for photo, name in zip(photos, options.photos)))
+        rows, captions = zip(*(row(photo, name, options.crop, upsampler)
+                               for photo, name in zip(photos, options.photos)))
         files.write(options.output, pictures.png(pictures.grid(COLUMNS, rows, captions, enlarge=1)))
         print(f'wrote {options.output}')
 
@@ -56,7 +59,8 @@ def row(photo, name, crop, upsampler):
     reduced, _ = measure_detection.reduced(photo, np.array([complex(*eye) for eye in known[0].eyes]), crop)
     result = restoring.restore(reduced, None, upsampler, only_center_face=True)
     if not (result.faces and result.faces[0].restored is not None):
-        raise errors.InputError(f'{name}: reduced to {reduced.shape[1]}x{reduced.shape[0]} pixels, no face to restore was found')
+        raise errors.InputError(f'{name}: reduced to {reduced.shape[1]}x{reduced.shape[0]} pixels, no face to restore '
+                                'was found')
     face, = result.faces
     height, width = reduced.shape[:2]
     shown = (_outlined(reduced, face), *(_resized(face.lr, kernel) for kernel in (Image.Resampling.NEAREST,

@@ -2,8 +2,8 @@
 
     python -m gln_jax.photos.train_eyes --faces=DIR [--output=FILE]
 
-DIR is a folder of aligned 128x128 faces (`gln_jax.data.folder` says which); its train split alone is used. The same faces
-give the same matrices, to rounding. With 13,000 faces it takes 3 to 5 minutes and 2 GB of memory on one CPU core.
+DIR is a folder of aligned 128x128 faces (`gln_jax.data.folder` says which); its train split alone is used. The same
+faces give the same matrices, to rounding. With 13,000 faces it takes 3 to 5 minutes and 2 GB of memory on one CPU core.
 """
 
 import argparse
@@ -21,7 +21,8 @@ from gln_jax.photos import eyes, face_windows
 SEED = 0
 
 RIDGE = 0.1
-"""Weight of the penalty on a matrix, relative to the mean square of a feature. 0.003 and 0.03 gave larger errors on val."""
+"""Weight of the penalty on a matrix, relative to the mean square of a feature. 0.003 and 0.03 gave larger errors on
+val."""
 
 EYE_DISTANCES = {16: (3.3, 6.8), 32: (6.2, 13.5), 64: (13.0, 26.0)}
 """Least and most pixels between the eyes that the cascade of each size learns from; a little more than it meets."""
@@ -62,7 +63,8 @@ def read_faces(directory):
         if entry.split == 'train':
             face = cv2.imread(str(directory / entry.file), cv2.IMREAD_GRAYSCALE)
             if face is None or face.shape != (images.FACE_SIZE, images.FACE_SIZE):
-                raise errors.InputError(f'{directory / entry.file}: no picture of {images.FACE_SIZE}x{images.FACE_SIZE}')
+                raise errors.InputError(
+                    f'{directory / entry.file}: no picture of {images.FACE_SIZE}x{images.FACE_SIZE}')
             faces.append(face)
     if not faces:
         raise errors.InputError(f'{directory}: no face is of the train split')
@@ -70,7 +72,8 @@ def read_faces(directory):
 
 
 def train(faces, size):
-    """The matrices of one size of face, {name: float32 [face_windows.FEATURES, 4]}, and [face_windows.FEATURES] for likeness.
+    """The matrices of one size of face, {name: float32 [face_windows.FEATURES, 4]}, and [face_windows.FEATURES] for
+    likeness.
 
     Args:
         faces: a list of uint8 [128, 128] luminance, aligned.
@@ -91,7 +94,8 @@ def train(faces, size):
         found = eyes.regress(matrix, features, found)
         matrices[f'step{step}_of_{size}'] = matrix
         median, tenth = np.quantile(_error(found, truth), [0.5, 0.9])
-        print(f'crops of {size} pixels, step {step}: error {median:.3f} median, {tenth:.3f} 90th percentile', flush=True)
+        print(f'crops of {size} pixels, step {step}: error {median:.3f} median, {tenth:.3f} 90th percentile',
+              flush=True)
     matrices[f'likeness_of_{size}'] = _likeness(pictures, truth, found, matrices, size, rng)
     return matrices
 
@@ -136,7 +140,8 @@ def rough_guess(pair, rng):
 
 
 def ridge_regression(features, target, weights=None):
-    """The matrix, float32 [f, ...], that takes features [n, f] to target [n, ...] with the least weighted square error."""
+    """The matrix, float32 [f, ...], that takes features [n, f] to target [n, ...] with the least weighted square
+    error."""
     weighted = features if weights is None else features * weights[:, None]
     squares = weighted.T @ features
     squares[np.diag_indices_from(squares)] += RIDGE * squares.diagonal().mean()
@@ -144,7 +149,8 @@ def ridge_regression(features, target, weights=None):
 
 
 def _likeness(pictures, truth, found, matrices, size, rng):
-    """Tells windows where the cascade found the eyes from wrong ones: where it was led astray, and where it began then."""
+    """Tells windows where the cascade found the eyes from wrong ones: where it was led astray, and where it began
+    then."""
     astray = np.array([_wrong_place(pair, len(picture), rng) for pair, picture in zip(truth, pictures)])
     ended = astray
     for step in range(eyes.STEPS):

@@ -1,12 +1,15 @@
-"""Warnings on restored faces that are likely wrong: a network's own figures, against the same figures on validation faces."""
+"""Warnings on restored faces that are likely wrong: a network's own figures, against those on validation faces."""
 
 import dataclasses
 from typing import NamedTuple
 
 import numpy as np
 
-UNSURE = 'large pose, occlusion or something else that the network has seldom seen: detail here is likely invented'
-TINY = 'spans {pixels:.0f} pixels only, fewer than the {lr_size} that the network takes: most of the detail here is invented'
+UNSURE = 'large pose, occlusion, harsh contrast or something seldom seen: detail here is likely invented'
+"""Of the faces with most doubt, many had harsh light, hats, glasses or wide smiles; few were turned."""
+
+TINY = ('spans {pixels:.0f} pixels only, fewer than the {lr_size} that the network takes: most of the detail here is '
+        'invented')
 
 MOST_CONSISTENCY = 100.0  # dB; rounding makes what is above it
 LEAST_DISAGREEMENT = 0.01  # grey levels; likewise below it
@@ -27,7 +30,7 @@ class Calibration:
     data: str
 
     def doubt(self, consistency, disagreement=None):
-        """How much less sure the network is of a face than of the mean validation face: 0 there, 1 at a standard deviation more.
+        """How much less sure the network is of a face than of the mean validation face, in standard deviations.
 
         Args:
             consistency: dB, as of `consistency.consistency`, of the network's output before any back-projection.
@@ -58,7 +61,8 @@ def calibrate(consistencies, disagreements, data, share):
 
 
 def figures(consistency, disagreement=None):
-    """The figures that are counted, each larger for faces that are worse: a float64 array of 1 or, with disagreement, 3."""
+    """The figures that are counted, each larger for faces that are worse: a float64 array of 1 or, with
+    disagreement, 3."""
     found = [-min(consistency, MOST_CONSISTENCY)]
     if disagreement is not None:
         found += np.log(np.maximum(disagreement, LEAST_DISAGREEMENT)).tolist()
