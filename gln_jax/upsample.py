@@ -37,7 +37,9 @@ def _parser():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('-i', '--input', required=True, help='a photograph, or a folder of them')
     parser.add_argument('-o', '--output', required=True, help='folder for the results, made if need be')
-    parser.add_argument('--ckpt', help='the network: a workdir of train.py, one of its checkpoints, or a weights file')
+    parser.add_argument('--ckpt',
+                        help='the network: a workdir of train.py, one of its checkpoints, a weights file, or the name '
+                        'of one that comes with the project (default: the first of these, once there are any)')
     parser.add_argument('--scale', choices=('auto', '4', '8'), default='auto',
                         help="refuse a network of another scale; 'auto' (default) takes the network's own")
     parser.add_argument('--aligned', action='store_true',

@@ -2,5 +2,22 @@
 
 import os
 
+import pytest
+
 os.environ['JAX_PLATFORMS'] = 'cpu'
 os.environ['XLA_FLAGS'] = os.environ.get('XLA_FLAGS', '') + ' --xla_force_host_platform_device_count=4'
+
+
+@pytest.fixture
+def command(capsys):
+    """Runs a command's `main` with arguments: (exit code, standard output, standard error), without tracebacks."""
+    def command(main, *arguments):
+        code = 0
+        try:
+            main([str(argument) for argument in arguments])
+        except SystemExit as exit_:
+            code = exit_.code
+        told = capsys.readouterr()
+        assert 'Traceback' not in told.err
+        return code, told.out, told.err
+    return command

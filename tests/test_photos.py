@@ -220,7 +220,7 @@ def upsampler():
     settings = config.default()
     settings.network = 'gln3'
     start = jax.jit(networks.generator(settings).init)(jax.random.key(0), np.zeros((1, 16, 16, 1), np.float32))
-    return face_upsampling.FaceUpsampler(weights.Loaded(settings, start['params'], 'fresh'))
+    return face_upsampling.FaceUpsampler(weights.Loaded(settings, start['params'], 'fresh', {}))
 
 
 def photo(span=20, seed=5, size=64):
@@ -334,14 +334,25 @@ def test_eyes_that_cannot_be_are_refused(upsampler, eyes, message):
         restoring.restore(photo()[0], [eyes], upsampler)
 
 
-def test_images_that_cannot_be_are_refused(upsampler):
+def test_without_a_path_the_released_network_of_the_scale_is_taken(upsampler, monkeypatch):
+    monkeypatch.setattr(weights, 'released', lambda: ['x4', 'x8-a', 'x8-b'])
+    asked = []
+    monkeypatch.setattr(weights, 'load_generator', lambda path: asked.append(path))
+    for scale in (None, 8, 4):
+        with pytest.raises(AttributeError):  # of None, which is no network
+            face_upsampling.load(None, scale)
+    assert asked == ['x8-a', 'x8-a', 'x4']
+
+
+def test_images_that_cannot_be_are_refused(upsampler, monkeypatch):
     for shape in ((1, 1, 3), (7, 100, 3)):
         with pytest.raises(errors.InputError, match='too small for a face'):
             restoring.restore(np.zeros(shape, np.uint8), [], upsampler)
     for image in (np.zeros((20, 20, 3)), np.zeros((20, 20, 5), np.uint8), np.zeros(20, np.uint8)):
         with pytest.raises(ValueError, match='a photograph is uint8'):
             restoring.restore(image, [], upsampler)
-    with pytest.raises(errors.InputError, match='none comes with the project yet: give --ckpt'):
+    monkeypatch.setattr(weights, 'released', lambda: [])
+    with pytest.raises(errors.InputError, match='none for 8x comes with the project yet: give --ckpt'):
         restoring.restore(np.zeros((20, 20, 3), np.uint8))
 
 

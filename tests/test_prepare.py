@@ -33,17 +33,10 @@ def save(path, pixels, **options):
 
 
 @pytest.fixture
-def run(tmp_path, capsys):
+def run(tmp_path, command):
     """Runs the command from tmp_path/photos to tmp_path/out: (exit code, standard output, standard error)."""
     def run(*flags, output='out'):
-        code = 0
-        try:
-            prepare.main(['-i', str(tmp_path / 'photos'), '-o', str(tmp_path / output), '--processes', '1', *flags])
-        except SystemExit as exit_:
-            code = exit_.code
-        told = capsys.readouterr()
-        assert 'Traceback' not in told.err
-        return code, told.out, told.err
+        return command(prepare.main, '-i', tmp_path / 'photos', '-o', tmp_path / output, '--processes', '1', *flags)
     return run
 
 

@@ -67,13 +67,13 @@ def plain():
     settings = config.default()
     settings.network = 'gln3'
     start = jax.jit(networks.generator(settings).init)(jax.random.key(0), np.zeros((1, 16, 16, 1), np.float32))
-    return weights.Loaded(settings, jax.device_get(start['params']), 'fresh')
+    return weights.Loaded(settings, jax.device_get(start['params']), 'fresh', {})
 
 
 def weights_file(path, loaded, monkeypatch, known=None):
     with monkeypatch.context() as patch:
         patch.setattr(weights, 'load_generator', lambda _: loaded)
-        weights.export('fresh', path, known and dataclasses.asdict(known))
+        weights.export('fresh', path, trust=known and dataclasses.asdict(known))
     return path
 
 
