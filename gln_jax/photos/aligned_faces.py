@@ -8,10 +8,12 @@ from PIL import Image
 from gln_jax import errors, images
 from gln_jax.photos import face_upsampling, outputs, reading, trust
 
+WRITERS = 4
+"""Files that are written at once; the disk takes longer over each than the processor."""
+
 
 def restored(paths, names, upsampler, destination, suffix='', consistent=True, disagreement=False):
-    """Restores aligned faces and writes each with its comparison, the files of a batch while the network is at the
-    next.
+    """Restores aligned faces and writes each with its comparison, while the network is at the next batch.
 
     Args:
         paths: a list of the LR faces' files, each of upsampler.lr_size x upsampler.lr_size pixels.
@@ -23,22 +25,24 @@ def restored(paths, names, upsampler, destination, suffix='', consistent=True, d
     Yields:
         (path, entry in the report) in the paths' order; the entry of a file that failed is {'error': what was wrong}.
     """
-    with concurrent.futures.ThreadPoolExecutor(1) as writer:
-        written = []
+    with concurrent.futures.ThreadPoolExecutor(WRITERS) as writers:
+        earlier = {}  # {path: entry, or the future that gives it} of the batch before
         for start in range(0, len(paths), upsampler.batch_size):
             batch = paths[start:start + upsampler.batch_size]
             found, entries = _read(batch, names, upsampler, destination, suffix)
-            faces = _restored(list(found.values()), upsampler, consistent, disagreement) if found else None
-            written.append((batch, writer.submit(_write, found, entries, faces, names, upsampler, destination, suffix)))
-            if len(written) > 1:
-                yield from _entries(*written.pop(0))
-        for batch, future in written:
-            yield from _entries(batch, future)
+            if found:
+                faces = _restored(list(found.values()), upsampler, consistent, disagreement)
+                for i, (path, judged) in enumerate(zip(found, trust.judged(upsampler, faces))):
+                    entries[path] = writers.submit(_write, found[path], faces.rgb[i], judged, upsampler.scale,
+                                                   destination, *_files(names[path], suffix))
+            yield from _finished(earlier)
+            earlier = {path: entries[path] for path in batch}
+        yield from _finished(earlier)
 
 
-def _entries(batch, future):
-    entries = future.result()
-    return [(path, entries[path]) for path in batch]
+def _finished(entries):
+    for path, entry in entries.items():
+        yield path, entry if isinstance(entry, dict) else entry.result()
 
 
 def _read(batch, names, upsampler, destination, suffix):
@@ -72,17 +76,13 @@ def _restored(found, upsampler, consistent, disagreement):
     return face_upsampling.restore(upsampler, filled / np.float32(255), consistent, disagreement)
 
 
-def _write(found, entries, faces, names, upsampler, destination, suffix):
-    """All entries of a batch; `entries` are those of files that failed."""
-    judged = trust.judged(upsampler, faces) if found else ()
-    for i, (path, picture) in enumerate(found.items()):
-        face, comparison = _files(names[path], suffix)
-        entry = {'scale': upsampler.scale, **outputs.trust(judged[i])}
-        entry['face'] = destination.write(face, reading.encode(_with_alpha(faces.rgb[i], picture.pixels), 'png'))
-        entry['comparison'] = destination.write(
-            comparison, outputs.comparison(_rgb(picture.pixels), faces.rgb[i], judged[i]))
-        entries[path] = {'faces': [entry], 'notes': list(picture.notes)}
-    return entries
+def _write(picture, restored, judged, scale, destination, face_file, comparison_file):
+    """Writes a restored face, uint8 [128, 128, 3], and its comparison; returns the entry."""
+    entry = {'scale': scale, **outputs.trust(judged)}
+    entry['face'] = destination.write(face_file, reading.encode(_with_alpha(restored, picture.pixels), 'png'))
+    entry['comparison'] = destination.write(
+        comparison_file, outputs.comparison(_rgb(picture.pixels), restored, judged))
+    return {'faces': [entry], 'notes': list(picture.notes)}
 
 
 def _rgb(pixels):
