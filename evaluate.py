@@ -4,7 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from gln_jax import checkpoints, errors, evaluation, metrics, networks, weights
+from etils import epath
+
+from gln_jax import checkpoints, errors, evaluation, files, metrics, networks, weights
 from gln_jax import config as settings
 from gln_jax.data import faces as face_data
 
@@ -75,8 +77,8 @@ def _with_data(config, data):
 def _output(options, label, split, alone):
     split = split.replace('/', '-')
     if options.output:
-        return Path(options.output) if alone else Path(options.output, split)
-    ckpt = Path(options.ckpt).resolve()
+        return epath.Path(options.output) if alone else epath.Path(options.output, split)
+    ckpt = files.path(options.ckpt)
     for workdir in (ckpt, *ckpt.parents[:2]):
         if any((workdir / folder).is_dir() for folder in (checkpoints.LATEST, checkpoints.RECONSTRUCTION)):
             inside = ckpt.relative_to(workdir).parts

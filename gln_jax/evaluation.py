@@ -14,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 
+from etils import epath
 import jax.numpy as jnp
 import numpy as np
 
@@ -88,7 +89,7 @@ def evaluate(upsampler, config, faces, protocol='paper', output=None, data='', c
 
 def prepared_output(output):
     """The folder as a Path, made if need be. Raises InputError where our files would replace somebody else's."""
-    output = Path(output)
+    output = epath.Path(output)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):

@@ -1,18 +1,67 @@
-"""Files are written whole or not at all."""
+"""Files on a disk or in a bucket, written whole or not at all."""
 
+import contextlib
+import logging
 import os
 import pathlib
 import tempfile
 
+from etils import epath
+
+from gln_jax import errors
+
+
+def path(name):
+    """The path that a user has named: in a bucket (gs://BUCKET/FOLDER), or else an absolute one on a disk.
+
+    Raises:
+        InputError: the bucket cannot be read.
+    """
+    found = epath.Path(name)
+    if not is_in_bucket(found):
+        return epath.Path(os.path.abspath(found.expanduser()))
+    logging.getLogger('gcsfs').setLevel(logging.ERROR)  # it warns at each access where it may not ask for a bucket's kind
+    try:
+        found.exists()
+    except ImportError as error:
+        raise errors.InputError(f'{name}: a bucket is read and written by gcsfs, which is not installed; '
+                                'pip install gcsfs') from error
+    except Exception as error:  # of many kinds: no such bucket, no credentials, no network
+        raise errors.InputError(f'{name}: the bucket cannot be read ({type(error).__name__}: {error})') from error
+    return found
+
+
+def is_in_bucket(path):
+    return '://' in str(path)
+
+
+@contextlib.contextmanager
+def on_disk(path):
+    """The file `path` itself, or, of one in a bucket, a copy on the disk for as long as the context lasts."""
+    if not is_in_bucket(path):
+        yield pathlib.Path(path)
+        return
+    with tempfile.TemporaryDirectory(prefix='gln_jax_') as folder:
+        copy = pathlib.Path(folder) / path.name
+        copy.write_bytes(path.read_bytes())
+        yield copy
+
 
 def write(path, content):
-    """Writes text or bytes to `path` by way of a temporary file beside it, then a rename; makes its folder."""
+    """Writes text or bytes to `path`, by way of a temporary file beside it and a rename; makes its folder.
+
+    A bucket needs neither: what is in it appears when it is complete.
+    """
+    content = content.encode() if isinstance(content, str) else content
+    if is_in_bucket(path):
+        epath.Path(path).write_bytes(content)
+        return
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
     try:
         with os.fdopen(handle, 'wb') as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)

@@ -1,15 +1,46 @@
 """What a run tells while it trains: a line on the terminal, metrics.jsonl, TensorBoard scalars and sample grids."""
 
+import contextlib
 import json
 import math
-import pathlib
 import time
 
 import jax
 import numpy as np
 import tensorboardX
 
-from gln_jax import errors, files, schedule
+from gln_jax import errors, files, mirror, schedule
+
+METRICS = 'metrics.jsonl'
+
+
+class Quiet:
+    """In place of `Progress`, for a host that writes no logs: it only sees that all metrics are finite."""
+
+    def __init__(self):
+        self._pending = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def add(self, metrics, faces, waited):
+        self._pending.append(metrics)
+
+    def report(self, step, state):
+        pass
+
+    def keep(self):
+        pass
+
+    def check_finite(self, step):
+        _check_finite(step, _means(self._pending))
+        self._pending.clear()
+
+    def summary(self):
+        return ''
 
 
 class Progress:
@@ -21,9 +52,11 @@ class Progress:
     def __init__(self, config, workdir, first_step, validate):
         self._config, self._validate = config, validate
         self._total = schedule.total_steps(config)
-        self._path = pathlib.Path(workdir) / 'metrics.jsonl'
+        self._closing = contextlib.ExitStack()
+        folder, self._update_workdir = self._closing.enter_context(mirror.mirrored(workdir, [METRICS]))
+        self._path = folder / METRICS
         _forget_steps_after(self._path, first_step)
-        self._board = tensorboardX.SummaryWriter(str(pathlib.Path(workdir) / 'tensorboard'), purge_step=first_step)
+        self._board = tensorboardX.SummaryWriter(str(folder / 'tensorboard'), purge_step=first_step)
         self._pending, self._validation_psnr = [], None
         self._first_step = first_step
         self._faces = self._waited = self._waited_in_all = self._faces_in_all = self._paused = 0
@@ -34,7 +67,13 @@ class Progress:
         return self
 
     def __exit__(self, *error):
-        self._board.close()
+        with self._closing:
+            self._board.close()
+
+    def keep(self):
+        """Brings logs that lie in a bucket up to date; to be called when a checkpoint is saved."""
+        self._board.flush()
+        self._update_workdir()
 
     def add(self, metrics, faces, waited):
         """Notes one step: its metrics (scalars on the device), its faces, and the seconds spent waiting for them."""
@@ -58,11 +97,7 @@ class Progress:
 
     def check_finite(self, step):
         """Raises RunError where a metric of the steps since the last report is not finite."""
-        for name, value in self._means().items():
-            if not math.isfinite(value):
-                raise errors.RunError(
-                    f'step {step}: {name} is not finite; stopped, the last checkpoint is kept. Try a lower '
-                    '--config.optimizer.learning_rate, or a lower --config.optimizer.clip_norm, in a new --workdir')
+        _check_finite(step, _means(self._pending))
 
     def summary(self):
         """One line on the whole of what this process trained."""
@@ -79,7 +114,7 @@ class Progress:
 
     def _report_metrics(self, step):
         self.check_finite(step)
-        means = self._means()
+        means = _means(self._pending)
         now = time.perf_counter()
         seconds = max(now - self._reported - self._paused, 1e-9)
         steps = step - self._reported_step
@@ -103,17 +138,26 @@ class Progress:
         parts.append(f'data wait {speed["waiting_share"]:.1%}')
         return '  '.join(parts + [f'{_duration(seconds_left)} left'])
 
-    def _means(self):
-        """The mean of each metric over the steps since the last report that have it."""
-        pending = jax.device_get(self._pending)
-        names = sorted({name for metrics in pending for name in metrics})
-        return {name: float(np.mean([metrics[name] for metrics in pending if name in metrics])) for name in names}
-
     def _write(self, step, values):
         with self._path.open('a') as file:
             file.write(json.dumps({'step': step} | values) + '\n')
         for name, value in values.items():
             self._board.add_scalar(name, value, step)
+
+
+def _means(pending):
+    """The mean of each metric over the steps that have it. `pending`: for each step, {name: scalar on the device}."""
+    pending = jax.device_get(pending)
+    names = sorted({name for metrics in pending for name in metrics})
+    return {name: float(np.mean([metrics[name] for metrics in pending if name in metrics])) for name in names}
+
+
+def _check_finite(step, means):
+    for name, value in means.items():
+        if not math.isfinite(value):
+            raise errors.RunError(
+                f'step {step}: {name} is not finite; stopped, the last checkpoint is kept. Try a lower '
+                '--config.optimizer.learning_rate, or a lower --config.optimizer.clip_norm, in a new --workdir')
 
 
 def _forget_steps_after(path, step):

@@ -14,6 +14,7 @@ import json
 import pathlib
 from typing import Any, NamedTuple
 
+from etils import epath
 import flax
 import jax
 from ml_collections import ConfigDict
@@ -44,19 +45,21 @@ def load_generator(path):
     """
     if str(path) in released() and not pathlib.Path(path).exists():
         return _load_file(_released_file(str(path)))._replace(description=str(path))
-    path = pathlib.Path(path)
+    name, path = path, files.path(path)
     if not path.exists():
         names = ', '.join(released())
-        raise errors.InputError(f'{path}: no such workdir, checkpoint or weights file'
+        raise errors.InputError(f'{name}: no such workdir, checkpoint or weights file'
                                 + (f', and not one of those that come with the project: {names}' if names else ''))
-    if path.is_file():
-        return _load_file(path)
+    if not path.is_dir():
+        with files.on_disk(path) as file:
+            return _load_file(file)._replace(description=str(name))
     from gln_jax import checkpoints, steps  # only now: a weights file is read faster without them
     folder = checkpoints.find(path)
     config = checkpoints.load_config(folder)
     state = checkpoints.load_state(folder, jax.eval_shape(lambda: steps.create_state(config)))
-    inside = folder.relative_to(path.absolute()) if folder != path.absolute() else ''
-    return Loaded(config, state.average, str(path / inside), {'provenance': _provenance(config, folder, int(state.step))})
+    inside = folder.relative_to(path) if folder != path else ''
+    return Loaded(config, state.average, str(epath.Path(name) / inside),
+                  {'provenance': _provenance(config, folder, int(state.step))})
 
 
 def released():

@@ -1,0 +1,116 @@
+"""A workdir in a bucket: gcsfs and TensorStore as they are, and an emulator of Google Cloud Storage that they talk to."""
+
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+
+from gln_jax import errors, files
+from gln_jax.data import drawn, preparation
+
+ROOT = pathlib.Path(__file__).parent.parent
+RUN = 'gs://faces/runs/tiny'
+SETTINGS = ['network=gn_only', 'reconstruction.steps=6', 'reconstruction.batch_size=4', 'adversarial.batch_size=4',
+            'adversarial.discriminator_steps=2', 'adversarial.generator_steps=2', 'validation.faces=4',
+            'checkpoint.every_steps=3', 'log.every_seconds=0', 'log.pictures_every_steps=6']
+
+
+@pytest.fixture(scope='module')
+def environment():
+    """What leads a child process to the emulator, which runs as long as the tests of this file."""
+    with socket.socket() as probe:
+        probe.bind(('localhost', 0))
+        port = probe.getsockname()[1]
+    program = ('from http import server; server.HTTPServer = server.ThreadingHTTPServer; '  # or an idle client blocks all
+               'from gcp_storage_emulator.server import create_server; '
+               f'create_server("localhost", {port}, in_memory=True, default_bucket="faces").run()')
+    emulator = subprocess.Popen([sys.executable, '-c', program], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    url = f'http://localhost:{port}'
+    while True:
+        try:
+            urllib.request.urlopen(f'{url}/storage/v1/b/faces')
+            break
+        except OSError:
+            assert emulator.poll() is None
+            time.sleep(0.1)
+    yield os.environ | {'STORAGE_EMULATOR_HOST': url, 'TENSORSTORE_GCS_HTTP_URL': url, 'GOOGLE_CLOUD_PROJECT': 'none',
+                        'XLA_FLAGS': ''}
+    emulator.kill()
+    emulator.wait()
+
+
+@pytest.fixture(scope='module')
+def train(environment, tmp_path_factory):
+    directory = tmp_path_factory.mktemp('tfds')
+    preparation.prepare(drawn.DrawnFaces(faces={'train': 24, 'val': 8, 'test': 8}, data_dir=directory), 'drawn faces')
+    settings = [f'--config.{setting}' for setting in [*SETTINGS, f'data.directory={directory}']]
+
+    def train(*more):
+        return subprocess.Popen([sys.executable, 'train.py', '--config=configs/x8.py', *settings, f'--workdir={RUN}', *more],
+                                cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return train
+
+
+def in_bucket(environment, code):
+    """What a child process prints that runs `code` with the bucket at hand."""
+    done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_two_hosts_train_in_a_bucket_one_continues_and_scores_there(train, environment):
+    with socket.socket() as probe:
+        probe.bind(('localhost', 0))
+        port = probe.getsockname()[1]
+    hosts = [train('--config.adversarial.turns=0', '--noscore', f'--coordinator=localhost:{port}', '--num_processes=2',
+                   f'--process_id={process}') for process in (0, 1)]
+    for host in hosts:
+        _, err = host.communicate(timeout=120)
+        assert host.returncode == 0, err
+
+    alone = train('--config.adversarial.turns=1')
+    out, err = alone.communicate(timeout=120)
+    assert alone.returncode == 0 and 'continuing from step 6' in out and f'written: {RUN}/scores.json' in out, err
+
+    found = json.loads(in_bucket(environment, f'''if True:
+        import json
+        from etils import epath
+        from gln_jax import weights
+        run = epath.Path('{RUN}')
+        print(json.dumps(dict(
+            files=sorted(path.name for path in run.iterdir()),
+            logged=[json.loads(line)['step'] for line in (run / 'metrics.jsonl').read_text().splitlines()],
+            events=[path.stat().length for path in (run / 'tensorboard').iterdir()],
+            images=json.loads((run / 'scores.json').read_text())['images'],
+            loaded=weights.load_generator('{RUN}').description,
+            at_end_of_stage_1=weights.load_generator('{RUN}/reconstruction').description)))'''))
+    assert found['files'] == ['checkpoints', 'config.json', 'faces.png', 'metrics.jsonl', 'reconstruction', 'scores.csv',
+                              'scores.json', 'tensorboard']
+    assert sorted(set(found['logged'])) == list(range(1, 11)) and found['logged'] == sorted(found['logged'])
+    assert len(found['events']) == 2 and min(found['events']) > 0
+    assert found['images'] == 8
+    assert found['loaded'] == f'{RUN}/checkpoints/10' and found['at_end_of_stage_1'] == f'{RUN}/reconstruction/6'
+
+
+def test_evaluate_reads_and_writes_a_bucket(train, environment):
+    done = subprocess.run([sys.executable, 'evaluate.py', f'--ckpt={RUN}', '--protocol=y'], cwd=ROOT, env=environment,
+                          capture_output=True, text=True)
+    assert done.returncode == 0 and f'{RUN}/scores/drawn-test-y/scores.json' in done.stdout, done.stderr
+
+
+def test_a_bucket_that_is_not_there_is_one_line(train):
+    refused = train(f'--workdir=gs://nobody/run')
+    _, err = refused.communicate(timeout=120)
+    assert refused.returncode == 2 and 'gs://nobody/run' in err and len(err.splitlines()) == 1
+
+
+def test_without_gcsfs_the_bucket_is_refused(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'gcsfs', None)
+    with pytest.raises(errors.InputError, match='gs://faces/run: a bucket is read and written by gcsfs'):
+        files.path('gs://faces/run')
