@@ -1,11 +1,19 @@
-"""Four CPU devices for every test, so that pmap has something to map over; no accelerator is looked for."""
+"""Four CPU devices for every test, so that pmap has something to map over; no accelerator is looked for.
 
+What is compiled is kept for the length of the tests, as many of them start the same programs.
+"""
+
+import atexit
 import os
+import shutil
+import tempfile
 
 import pytest
 
 os.environ['JAX_PLATFORMS'] = 'cpu'
 os.environ['XLA_FLAGS'] = os.environ.get('XLA_FLAGS', '') + ' --xla_force_host_platform_device_count=4'
+os.environ['JAX_COMPILATION_CACHE_DIR'] = tempfile.mkdtemp(prefix='gln_jax_compiled_')
+atexit.register(shutil.rmtree, os.environ['JAX_COMPILATION_CACHE_DIR'], ignore_errors=True)
 
 
 @pytest.fixture
