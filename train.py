@@ -6,6 +6,9 @@
 Any setting of gln_jax/config.py can be given as --config.SETTING=VALUE. The same command continues a run that was
 killed. The workdir gets checkpoints/, reconstruction/ (the end of stage 1), config.json, metrics.jsonl, tensorboard/ and,
 at the end, scores.json, scores.csv and faces.png.
+
+On several hosts (TPU pods, Slurm, Open MPI) start the same command on each. They find one another; where they do not, say
+--coordinator=ADDRESS:PORT --num_processes=N --process_id=I.
 """
 
 import pathlib
@@ -21,17 +24,39 @@ config_flags.DEFINE_config_file('config', None, 'File with the settings, with a 
                                 'configs/quickstart.py, configs/x8.py, configs/x4.py, configs/x8.py:gln4.')
 flags.DEFINE_string('workdir', None, 'Folder for all that the run writes; by default runs/<name of the config>.')
 flags.DEFINE_bool('score', True, 'Whether to score the network on the test split when training has ended.')
+flags.DEFINE_string('coordinator', None, 'ADDRESS:PORT of process 0, where JAX does not find it by itself.')
+flags.DEFINE_integer('num_processes', None, 'How many processes train together, likewise; 1 is this one alone.')
+flags.DEFINE_integer('process_id', None, 'Which of them this one is, from 0, likewise.')
+flags.DEFINE_string('compilation_cache', None, 'Folder that keeps compiled programs between runs, or none; by default '
+                    '~/.cache/gln_jax.')
 
 
 def main():
     with errors.reported():
         config = _config_from(sys.argv)
-        workdir = pathlib.Path(FLAGS.workdir or pathlib.Path('runs') / config.name)
-        from gln_jax import training  # after the flags, so that --help and errors in them come at once
+        _check_processes()
+        from gln_jax import compilation, hosts, supervision  # only now: --help comes at once
+        if hosts.expected(FLAGS.num_processes) > 1 and not supervision.is_supervised():
+            sys.exit(supervision.run())
+        compilation.keep(FLAGS.compilation_cache)
+        hosts.join(FLAGS.coordinator, FLAGS.num_processes, FLAGS.process_id)
+    with hosts.together(), errors.reported():
+        from gln_jax import training
+        workdir = FLAGS.workdir or pathlib.Path('runs') / config.name
         training.train(config, workdir)
-    if FLAGS.score:
-        import evaluate
-        evaluate.main(['--ckpt', str(workdir), '--split', config.validation.test_split, '--output', str(workdir)])
+        if FLAGS.score and hosts.is_first():
+            import evaluate
+            evaluate.main(['--ckpt', str(workdir), '--split', config.validation.test_split, '--output', str(workdir)])
+
+
+def _check_processes():
+    given = [FLAGS.coordinator, FLAGS.num_processes, FLAGS.process_id]
+    if FLAGS.num_processes is not None and FLAGS.num_processes < 1:
+        raise errors.InputError(f'--num_processes: must be at least 1, is {FLAGS.num_processes}')
+    if FLAGS.num_processes != 1 and None in given and given != [None] * 3:
+        raise errors.InputError('--coordinator, --num_processes and --process_id go together; give all three')
+    if FLAGS.process_id is not None and not 0 <= FLAGS.process_id < FLAGS.num_processes:
+        raise errors.InputError(f'--process_id: must be one of 0 to {FLAGS.num_processes - 1}, is {FLAGS.process_id}')
 
 
 def _config_from(arguments):

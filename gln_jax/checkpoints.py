@@ -8,7 +8,6 @@ import contextlib
 import errno
 import gc
 import logging
-import pathlib
 import sys
 import warnings
 
@@ -16,10 +15,13 @@ import jax
 from orbax.checkpoint import v1 as ocp
 
 from gln_jax import config as settings
-from gln_jax import errors
+from gln_jax import errors, files, hosts
 
 LATEST, RECONSTRUCTION = 'checkpoints', 'reconstruction'
 """The two folders of a workdir: the last checkpoints, and the end of stage 1."""
+
+NONE = -1
+"""In place of a step: there is no checkpoint."""
 
 FULL_DISK = 'No space left on device'
 
@@ -32,7 +34,7 @@ class Checkpoints:
         self._directory = directory
         self._config = config
         self._checkpointer = ocp.training.Checkpointer(
-            pathlib.Path(directory).absolute(),
+            files.path(directory),
             save_decision_policy=ocp.training.save_decision_policies.FixedIntervalPolicy(1),
             preservation_policy=ocp.training.preservation_policies.LatestN(config.checkpoint.keep),
             cleanup_tmp_directories=True)
@@ -57,15 +59,27 @@ class Checkpoints:
             self._checkpointer.wait()
 
     def restore_latest(self, state):
-        """The newest readable state, shaped like `state`, or None; unreadable newer ones are named and deleted."""
-        for checkpoint in sorted(self._checkpointer.checkpoints, key=lambda each: each.step, reverse=True):
-            path = pathlib.Path(str(self._checkpointer.directory)) / str(checkpoint.step)
+        """The newest readable state, shaped like `state`, or None; unreadable newer ones are named and deleted.
+
+        The first host finds out which one that is, and the others read the same.
+        """
+        steps = sorted((checkpoint.step for checkpoint in self._checkpointer.checkpoints), reverse=True)
+        restored, step = self._newest_readable(steps, state) if hosts.is_first() else (None, None)
+        step = hosts.agreed(step)
+        for unreadable in steps[:steps.index(step) if step in steps else None]:
+            self._checkpointer.delete(unreadable)
+        return load_state(self._path(step), state) if restored is None and step != NONE else restored
+
+    def _newest_readable(self, steps, state):
+        for step in steps:
             try:
-                return _load(path, {'state': _shapes(state)})['state']
+                return _load(self._path(step), {'state': _shapes(state)})['state'], step
             except _Unreadable as error:
-                print(f'warning: {path}: unreadable ({error}); using the checkpoint before it', file=sys.stderr)
-                self._checkpointer.delete(checkpoint.step)
-        return None
+                print(f'warning: {self._path(step)}: unreadable ({error}); using the checkpoint before it', file=sys.stderr)
+        return None, NONE
+
+    def _path(self, step):
+        return files.path(self._directory) / str(step)
 
     @contextlib.contextmanager
     def _full_disk_as_such(self):
@@ -84,7 +98,7 @@ def find(path):
     Raises:
         InputError: there is none.
     """
-    path = pathlib.Path(path).absolute()
+    path = files.path(path)
     if _is_checkpoint(path):
         return path
     for folder in (path / LATEST, path / RECONSTRUCTION, path):
@@ -120,7 +134,11 @@ class _Unreadable(Exception):
 
 
 def _load(path, shapes):
-    with _silent_about_details():
+    """Each host reads for itself: what is asked for lies on its own devices alone."""
+    alone = ocp.options.MultiprocessingOptions(
+        primary_host=jax.process_index(), active_processes={jax.process_index()},
+        barrier_sync_key_prefix=f'host-{jax.process_index()}')
+    with _silent_about_details(), ocp.Context(multiprocessing_options=alone):
         try:
             return ocp.load_checkpointables(path, shapes)
         except Exception as error:  # Orbax and TensorStore raise many kinds for a damaged file.
@@ -139,7 +157,9 @@ def _is_checkpoint(path):
 
 
 def _steps_in(folder):
-    return [each for each in folder.glob('[0-9]*') if each.name.isdigit() and _is_checkpoint(each)]
+    if not folder.is_dir():
+        return []
+    return [each for each in folder.iterdir() if each.name.isdigit() and _is_checkpoint(each)]
 
 
 def _quieten():

@@ -22,7 +22,7 @@ def record(workdir, faces):
         workdir: the run's folder.
         faces: what it trains on, as of `data.faces.load`; their number by source is kept.
     """
-    path = pathlib.Path(workdir) / FILE
+    path = files.path(workdir) / FILE
     if not path.exists():
         files.write(path, json.dumps({
             'command': shlex.join(['python', *sys.argv]),
@@ -35,7 +35,7 @@ def record(workdir, faces):
 
 def of(workdir):
     """What `record` wrote into `workdir`, {} where there is nothing."""
-    path = pathlib.Path(workdir) / FILE
+    path = files.path(workdir) / FILE
     return json.loads(path.read_text()) if path.exists() else {}
 
 

@@ -1,8 +1,5 @@
 """The training loop: both stages, resume, checkpoints, and what ends a run early."""
 
-import contextlib
-import pathlib
-import signal
 import sys
 import time
 
@@ -10,14 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gln_jax import (checkpoints, errors, files, images, metrics, networks, parallel, progress, provenance, schedule,
-                     steps)
+from gln_jax import (checkpoints, errors, files, hosts, images, metrics, networks, parallel, progress, provenance, schedule,
+                     steps, supervision)
 from gln_jax import config as settings
 from gln_jax.data import faces as data
 from gln_jax.data import pipeline
-
-TERMINATED = 128 + signal.SIGTERM
-"""Exit code of a run that was told to end, and saved first."""
 
 
 def train(config, workdir):
@@ -29,27 +23,31 @@ def train(config, workdir):
         SystemExit: SIGTERM came; the state was saved first.
     """
     settings.check(config)
+    parallel.connect()
+    hosts.wait('devices have met')
     parallel.check_batch_size(config.reconstruction.batch_size, 'config.reconstruction.batch_size')
     parallel.check_batch_size(config.adversarial.batch_size, 'config.adversarial.batch_size')
-    workdir = pathlib.Path(workdir)
+    workdir = files.path(workdir)
     _claim(workdir, config)
-    provenance.record(workdir, data.load(config, 'train'))
-    validate = _validation(config)
+    faces = _training_faces(config)
+    if hosts.is_first():
+        provenance.record(workdir, faces)
     total = schedule.total_steps(config)
     with (checkpoints.Checkpoints(workdir / checkpoints.LATEST, config) as latest,
           checkpoints.Checkpoints(workdir / checkpoints.RECONSTRUCTION, config) as reconstruction,
-          _termination() as terminated):
-        state = _restored_or_new(config, latest)
+          hosts.termination() as ends_at):
+        state = parallel.placed(_restored_or_new(config, latest))
         step = int(state.step)
-        with progress.Progress(config, workdir, step, validate) as log:
+        with _progress(config, workdir, step) as log:
             updates, batches, before = _updates(config), None, None
             while step < total:
                 if step == config.reconstruction.steps:
-                    state = steps.begin_adversarial(config, state)
+                    state = parallel.placed(steps.begin_adversarial(config, state))
                 if batches is None or step == config.reconstruction.steps:
                     if batches:
                         batches.close()
-                    batches = pipeline.training_batches(config, schedule.batch_size_at(config, step), step)
+                    batches = pipeline.training_batches(config, schedule.batch_size_at(config, step), step,
+                                                        jax.process_index(), jax.process_count())
                 began = time.perf_counter()
                 faces = next(batches)
                 waited = time.perf_counter() - began
@@ -57,36 +55,50 @@ def train(config, workdir):
                 jax.block_until_ready(before)  # one step ahead of the devices is enough to keep them busy
                 before = values
                 step += 1
-                log.add(values, len(faces), waited)
+                log.add(values, schedule.batch_size_at(config, step - 1), waited)
                 log.report(step, state)
-                ends_stage_1 = step == config.reconstruction.steps
-                if terminated() or ends_stage_1 or schedule.is_due(step, config.checkpoint.every_steps, total):
+                ends_stage_1, terminated = step == config.reconstruction.steps, ends_at(step)
+                if terminated or ends_stage_1 or schedule.is_due(step, config.checkpoint.every_steps, total):
                     log.check_finite(step)
-                    latest.save(step, state)
+                    log.keep()
+                    saved = parallel.of_all_hosts(state)
+                    latest.save(step, saved)
                     if ends_stage_1:
-                        reconstruction.save(step, state)
-                if terminated():
+                        latest.wait()  # hosts that save meet under the number of the step, so one checkpoint at a time
+                        reconstruction.save(step, saved)
+                        reconstruction.wait()
+                if terminated:
                     latest.wait()
-                    print(f'terminated: saved step {step:,}; start the same command again to continue', file=sys.stderr)
-                    sys.exit(TERMINATED)
+                    if hosts.is_first():
+                        print(f'terminated: saved step {step:,}; start the same command again to continue',
+                              file=sys.stderr)
+                    sys.exit(supervision.TERMINATED)
             print(log.summary())
 
 
 def _claim(workdir, config):
     """Makes `workdir` this run's, or finds that it is: nobody else's folder is written to, no other run continued."""
+    if not hosts.is_first():
+        hosts.wait('workdir is claimed')
+        if not (workdir / 'config.json').exists():
+            raise errors.InputError(f'{workdir}: is not on a disk that all hosts share; name a --workdir that is')
+        return
     try:
         workdir.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise errors.InputError(f'{workdir}: is a file; name a folder, --workdir=DIR') from error
+    except FileNotFoundError as error:
+        raise errors.InputError(f'{workdir}: cannot be made ({error}); name another --workdir') from error
     path = workdir / 'config.json'
     if path.exists():
         differences = settings.differences(_config_in(path), config)
         if differences:
             raise errors.InputError(f'{workdir}: holds a run with another config ({"; ".join(differences)}); '
                                     'name another --workdir, or repeat its settings')
-    elif any(workdir.iterdir()):
+    elif workdir.exists() and any(workdir.iterdir()):
         raise errors.InputError(f'{workdir}: holds other files and no run of train.py; name another --workdir')
     files.write(path, settings.to_json(config) + '\n')
+    hosts.wait('workdir is claimed')
 
 
 def _config_in(path):
@@ -96,11 +108,24 @@ def _config_in(path):
         raise errors.InputError(f'{path}: not a config of this version ({error}); name another --workdir') from error
 
 
+def _training_faces(config):
+    """What `data.load` gives, prepared where that has not been done. InputError where hosts have different data."""
+    faces = hosts.first_before_others(lambda: data.load(config, 'train'), 'faces are prepared')
+    if len(faces) != (on_first := hosts.agreed(len(faces))):
+        raise errors.InputError(f'config.data: there are {len(faces):,} faces in train here, and {on_first:,} on the '
+                                'first host; give all hosts the same data')
+    return faces
+
+
+def _progress(config, workdir, step):
+    return progress.Progress(config, workdir, step, _validation(config)) if hosts.is_first() else progress.Quiet()
+
+
 def _restored_or_new(config, latest):
-    new = steps.create_state(config)
-    state = latest.restore_latest(new)
+    shape = jax.eval_shape(lambda: steps.create_state(config))
+    state = latest.restore_latest(shape)
     if state is None:
-        return new
+        return hosts.from_first(lambda: steps.create_state(config), shape)
     print(f'continuing from step {int(state.step):,}')
     return state
 
@@ -135,14 +160,3 @@ def _validation(config):
         return float(np.mean(metrics.psnr(sr, hr, 'paper'))), np.clip(np.asarray(grid)[..., 0], 0, 1)
 
     return validate
-
-
-@contextlib.contextmanager
-def _termination():
-    """A function that says whether SIGTERM has come (a preemption); the signal then ends nothing by itself."""
-    received = []
-    previous = signal.signal(signal.SIGTERM, lambda *_: received.append(True))
-    try:
-        yield lambda: bool(received)
-    finally:
-        signal.signal(signal.SIGTERM, previous)

@@ -90,8 +90,8 @@ def test_two_hosts_train_in_a_bucket_one_continues_and_scores_there(train, envir
             images=json.loads((run / 'scores.json').read_text())['images'],
             loaded=weights.load_generator('{RUN}').description,
             at_end_of_stage_1=weights.load_generator('{RUN}/reconstruction').description)))'''))
-    assert found['files'] == ['checkpoints', 'config.json', 'faces.png', 'metrics.jsonl', 'reconstruction', 'scores.csv',
-                              'scores.json', 'tensorboard']
+    assert found['files'] == ['checkpoints', 'config.json', 'faces.png', 'metrics.jsonl', 'provenance.json',
+                              'reconstruction', 'scores.csv', 'scores.json', 'tensorboard']
     assert sorted(set(found['logged'])) == list(range(1, 11)) and found['logged'] == sorted(found['logged'])
     assert len(found['events']) == 2 and min(found['events']) > 0
     assert found['images'] == 8

@@ -14,7 +14,7 @@ import evaluate
 import jax
 import pytest
 
-from gln_jax import checkpoints, errors, files, steps, training, weights
+from gln_jax import checkpoints, errors, files, steps, supervision, training, weights
 from gln_jax import config as settings
 from gln_jax.data import drawn, preparation
 
@@ -133,7 +133,7 @@ def test_told_to_end_a_run_saves_first(config, undisturbed, tmp_path):
         time.sleep(0.02)
     process.send_signal(signal.SIGTERM)
     code, _, err = finish(process)
-    assert code == training.TERMINATED == 143 and 'terminated: saved step' in err and 'Traceback' not in err
+    assert code == supervision.TERMINATED == 143 and 'terminated: saved step' in err and 'Traceback' not in err
     assert finish(start(config, tmp_path / 'run'))[0] == 0
     chex.assert_trees_all_equal(final_state(config, tmp_path / 'run'), final_state(config, undisturbed[0]))
 
