@@ -29,9 +29,9 @@ def train(config, workdir):
     parallel.check_batch_size(config.adversarial.batch_size, 'config.adversarial.batch_size')
     workdir = files.path(workdir)
     _claim(workdir, config)
-    faces = _training_faces(config)
+    training_faces = _training_faces(config)
     if hosts.is_first():
-        provenance.record(workdir, faces)
+        provenance.record(workdir, training_faces)
     total = schedule.total_steps(config)
     with (checkpoints.Checkpoints(workdir / checkpoints.LATEST, config) as latest,
           checkpoints.Checkpoints(workdir / checkpoints.RECONSTRUCTION, config) as reconstruction,
