@@ -51,10 +51,16 @@ def write(path, content):
     """Writes text or bytes to `path`, by way of a temporary file beside it and a rename; makes its folder.
 
     A bucket needs neither: what is in it appears when it is complete.
+
+    Raises:
+        InputError: there is no such bucket.
     """
     content = content.encode() if isinstance(content, str) else content
     if is_in_bucket(path):
-        epath.Path(path).write_bytes(content)
+        try:
+            epath.Path(path).write_bytes(content)
+        except FileNotFoundError as error:
+            raise errors.InputError(f'{path}: there is no such bucket') from error
         return
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
