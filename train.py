@@ -23,6 +23,8 @@ FLAGS = flags.FLAGS
 config_flags.DEFINE_config_file('config', None, 'File with the settings, with a variant after a colon: '
                                 'configs/quickstart.py, configs/x8.py, configs/x4.py, configs/x8.py:gln4.')
 flags.DEFINE_string('workdir', None, 'Folder for all that the run writes; by default runs/<name of the config>.')
+flags.DEFINE_string('init', None, 'Workdir, checkpoint, weights file or released name (x8-fast) whose generator a new '
+                    'run starts from; by default random weights.')
 flags.DEFINE_bool('score', True, 'Whether to score the network on the test split when training has ended.')
 flags.DEFINE_string('coordinator', None, 'ADDRESS:PORT of process 0, where JAX does not find it by itself.')
 flags.DEFINE_integer('num_processes', None, 'How many processes train together, likewise; 1 is this one alone.')
@@ -43,7 +45,7 @@ def main():
     with hosts.together(), errors.reported():
         from gln_jax import training
         workdir = FLAGS.workdir or pathlib.Path('runs') / config.name
-        training.train(config, workdir)
+        training.train(config, workdir, FLAGS.init)
         if FLAGS.score and hosts.is_first():
             import evaluate
             evaluate.main(['--ckpt', str(workdir), '--split', config.validation.test_split, '--output', str(workdir)])

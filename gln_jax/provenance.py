@@ -15,12 +15,13 @@ from gln_jax import files
 FILE = 'provenance.json'
 
 
-def record(workdir, faces):
+def record(workdir, faces, initial=None):
     """Writes FILE into `workdir` if it is not there yet: of a run that was continued, the start counts.
 
     Args:
         workdir: the run's folder.
         faces: what it trains on, as of `data.faces.load`; their number by source is kept.
+        initial: the generator that it starts from, as of `weights.load_generator`, or None; its own record is kept.
     """
     path = files.path(workdir) / FILE
     if not path.exists():
@@ -30,6 +31,7 @@ def record(workdir, faces):
             'training_faces': dict(collections.Counter(source or 'all' for source in faces.sources).most_common()),
             'devices': f'{jax.device_count()} x {jax.devices()[0].device_kind}',
             'versions': {'python': platform.python_version(), 'jax': jax.__version__},
+            **({'started_from': initial.card.get('provenance', {})} if initial else {}),
         }, indent=2) + '\n')
 
 

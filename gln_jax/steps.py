@@ -41,12 +41,13 @@ class State:
     adversarial_weight: jax.Array  # lambda in the paper's unit; 0 in stage 1, UNSET until 'auto' has found it
 
 
-def create_state(config):
-    """The state before the first step, from `config.seed`."""
+def create_state(config, generator=None):
+    """The state before the first step, from `config.seed`, and from the parameters `generator` where there are any."""
     generator_key, discriminator_key = jax.random.split(jax.random.key(config.seed))
     hr = jnp.zeros((1, images.FACE_SIZE, images.FACE_SIZE, 1))
     lr = images.degrade(hr, config.scale, config.degradation)
-    generator = networks.generator(config).init(generator_key, lr)['params']
+    if generator is None:
+        generator = networks.generator(config).init(generator_key, lr)['params']
     discriminator = networks.Discriminator().init(discriminator_key, hr)['params']
     return State(
         step=jnp.int32(0),

@@ -14,9 +14,14 @@ from gln_jax.data import faces as data
 from gln_jax.data import pipeline
 
 
-def train(config, workdir):
+def train(config, workdir, init=None):
     """Trains what `config` says in `workdir`, from where that folder's last checkpoint stands.
 
+    Args:
+        config: settings as of `config.default()`.
+        workdir: the run's folder, made if need be; on several hosts one that all share.
+        init: what a run that has no checkpoint yet starts its generator from, as of `weights.load_generator`; None is
+            random weights.
     Raises:
         InputError: the config, the data or the workdir cannot be used.
         RunError: a loss is not finite.
@@ -28,15 +33,16 @@ def train(config, workdir):
     parallel.check_batch_size(config.reconstruction.batch_size, 'config.reconstruction.batch_size')
     parallel.check_batch_size(config.adversarial.batch_size, 'config.adversarial.batch_size')
     workdir = files.path(workdir)
+    initial = weights.load_for(config, init) if init else None
     _claim(workdir, config)
     training_faces = _training_faces(config)
     if hosts.is_first():
-        provenance.record(workdir, training_faces)
+        provenance.record(workdir, training_faces, initial)
     total = schedule.total_steps(config)
     with (checkpoints.Checkpoints(workdir / checkpoints.LATEST, config) as latest,
           checkpoints.Checkpoints(workdir / checkpoints.RECONSTRUCTION, config) as reconstruction,
           hosts.termination() as ends_at):
-        state = parallel.placed(_restored_or_new(config, latest))
+        state = parallel.placed(_restored_or_new(config, latest, initial))
         step = int(state.step)
         with _progress(config, workdir, step) as log:
             updates, batches, before = _updates(config), None, None
@@ -121,11 +127,12 @@ def _progress(config, workdir, step):
     return progress.Progress(config, workdir, step, _validation(config)) if hosts.is_first() else progress.Quiet()
 
 
-def _restored_or_new(config, latest):
-    shape = jax.eval_shape(lambda: steps.create_state(config))
+def _restored_or_new(config, latest, initial):
+    new = lambda: steps.create_state(config, initial.parameters if initial else None)
+    shape = jax.eval_shape(new)
     state = latest.restore_latest(shape)
     if state is None:
-        return hosts.from_first(lambda: steps.create_state(config), shape)
+        return hosts.from_first(new, shape)
     print(f'continuing from step {int(state.step):,}')
     return state
 

@@ -62,6 +62,15 @@ def load_generator(path):
                   {'provenance': _provenance(config, folder, int(state.step))})
 
 
+def load_for(config, path):
+    """As `load_generator`, for a run with this config. Raises InputError also where the network is another."""
+    loaded = load_generator(path)
+    for field in ('network', 'scale') + (('fast',) if config.network == 'fast' else ()):
+        if loaded.config[field] != config[field]:
+            raise errors.InputError(f'{path}: its {field} is {loaded.config[field]}, and that of the config is {config[field]}')
+    return loaded
+
+
 def released():
     """Names of the weights that come with the project, sorted."""
     return sorted(file.stem for file in RELEASED.glob('*.safetensors'))
