@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gln_jax import (checkpoints, errors, files, hosts, images, metrics, networks, parallel, progress, provenance,
-                     schedule, steps, supervision)
+from gln_jax import (checkpoints, errors, files, hosts, images, metrics, networks, parallel, progress, provenance, schedule,
+                     steps, supervision, weights)
 from gln_jax import config as settings
 from gln_jax.data import faces as data
 from gln_jax.data import pipeline
