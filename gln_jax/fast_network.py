@@ -1,10 +1,10 @@
-"""A second generator in GLN's slot: the same idea, a global view of the whole face joined with local convolutions, for less.
+"""A second generator in GLN's slot: the same idea, a global view of the whole face joined with local convolutions.
 
-The paper's local network works at full resolution, where one 7x7 convolution of 64 channels costs 3.3 billion multiply-adds.
-Here almost all of the work is done on a grid of 16x16, where a 3x3 convolution spans the mouth, and the image is enlarged by
-sub-pixel convolutions (Shi et al. 2016). Where the paper joins the two views once, here fully connected layers see the
-LR pixels first and then, between residual blocks, what the convolutions have made of them. What is learnt is a
-detail map that is added to the bicubic image; it starts at zero.
+It costs a twentieth. The paper's local network works at full resolution, where one 7x7 convolution of 64 channels takes
+3.3 billion multiply-adds. Here almost all of the work is done on a grid of 16x16, where a 3x3 convolution spans the
+mouth, and the image is enlarged by sub-pixel convolutions (Shi et al. 2016). Where the paper joins the two views once,
+here fully connected layers see the LR pixels first and then, between residual blocks, what the convolutions have made
+of them. What is learnt is a detail map that is added to the bicubic image; it starts at zero.
 """
 
 import flax.linen as nn
@@ -24,7 +24,7 @@ _moderate = nn.initializers.variance_scaling(0.1, 'fan_in', 'normal')
 
 
 class FastGlobalLocalNetwork(nn.Module):
-    """LR luminance [n, h, w, 1] in [0, 1] -> HR luminance [n, h*scale, w*scale, 1], not clipped; h and w are 16 or 32."""
+    """LR luminance [n, h, w, 1] in [0, 1], h and w 16 or 32 -> HR luminance [n, h*scale, w*scale, 1], not clipped."""
 
     scale: int
     width: int
@@ -63,7 +63,7 @@ class FastGlobalLocalNetwork(nn.Module):
 
 
 class FirstGlobalView(nn.Module):
-    """Fully connected layers from all LR pixels [n, 16, 16, c] to a map [n, 16, 16, 16], as the paper's detail stream."""
+    """Fully connected layers from all LR pixels [n, 16, 16, c] to a map [n, 16, 16, 16], as in the paper."""
 
     @nn.compact
     def __call__(self, pixels):
@@ -75,7 +75,7 @@ class FirstGlobalView(nn.Module):
 
 
 class GlobalView(nn.Module):
-    """A residual that sees the whole face: a few channels of all positions to one code, and from it back to all positions."""
+    """A residual that sees the whole face: a few channels of all positions to one code, and from it back to all."""
 
     @nn.compact
     def __call__(self, features):

@@ -142,7 +142,7 @@ def discriminator_update(config, optimizer):
 
 
 def reconstruction_optimizer(config):
-    """Stage 1: the rate rises linearly, then falls as a cosine. The paper's recipe has neither (section 4: SGD, rate 1e-8)."""
+    """Stage 1: the rate rises linearly, then falls as a cosine. The paper has neither (section 4: SGD, rate 1e-8)."""
     settings_, steps = config.optimizer, config.reconstruction.steps
     warmup = min(settings_.warmup_steps, steps // 10)
     share = settings_.final_learning_rate_share

@@ -29,6 +29,9 @@ FORMAT = 'gln_jax generator 1'
 RELEASED = pathlib.Path(__file__).parent / 'released'
 """The weights files that come with the project, <name>.safetensors, and their SHA-256 in SHA256SUMS."""
 
+CARD_LINES = {'command': 'trained by', 'commit': 'at commit', 'training_faces': 'on faces', 'faces_seen': 'faces seen',
+              'steps': 'steps', 'devices': 'devices', 'versions': 'versions'}
+
 
 class Loaded(NamedTuple):
     config: ConfigDict
@@ -38,7 +41,7 @@ class Loaded(NamedTuple):
 
 
 def load_generator(path):
-    """The averaged generator in `path`: a workdir of train.py, one checkpoint's folder, a weights file, or a released name.
+    """The averaged generator in `path`: a workdir of train.py, a checkpoint's folder, a weights file, or a released name.
 
     Raises:
         InputError: there is none, or it is damaged.
@@ -67,7 +70,7 @@ def load_for(config, path):
     loaded = load_generator(path)
     for field in ('network', 'scale') + (('fast',) if config.network == 'fast' else ()):
         if loaded.config[field] != config[field]:
-            raise errors.InputError(f'{path}: its {field} is {loaded.config[field]}, and that of the config is {config[field]}')
+            raise errors.InputError(f'{path}: its {field} is {loaded.config[field]}, that of the config {config[field]}')
     return loaded
 
 
@@ -159,9 +162,10 @@ def card_text(loaded):
     config, known = loaded.config, loaded.card.get('provenance', {})
     lines = [f'{loaded.description}: {config.network} at {config.scale}x, '
              f'{networks.parameter_count(loaded.parameters):,} parameters, degradation {config.degradation}']
-    lines += [f'{title}: {known[name]}' for name, title in (
-        ('command', 'trained by'), ('commit', 'at commit'), ('training_faces', 'on faces'), ('faces_seen', 'faces seen'),
-        ('steps', 'steps'), ('devices', 'devices'), ('versions', 'versions')) if name in known]
+    while known:
+        lines += [f'{title}: {known[name]}' for name, title in CARD_LINES.items() if name in known]
+        known = known.get('started_from')
+        lines += ['which started from what was'] if known else []
     for scores in loaded.card.get('scores', []):
         lines.append(f'{scores["data"]}, {scores["images"]} images, protocol {scores["protocol"]}: ' + ', '.join(
             f'{method} {scores["methods"][method]["psnr"]:.2f} dB / {scores["methods"][method]["ssim"]:.3f}'

@@ -14,7 +14,7 @@ import evaluate
 import jax
 import pytest
 
-from gln_jax import checkpoints, errors, files, steps, supervision, training, weights
+from gln_jax import checkpoints, errors, files, provenance, steps, supervision, training, weights
 from gln_jax import config as settings
 from gln_jax.data import drawn, preparation
 
@@ -142,6 +142,23 @@ def test_a_finished_run_has_nothing_left_to_train(config, undisturbed, capsys):
     """Here on four devices, while the run itself had one: any checkpoint restores onto any number."""
     training.train(config, undisturbed[0])
     assert f'continuing from step {TOTAL_STEPS}' in capsys.readouterr().out
+
+
+def test_a_run_may_start_from_the_weights_of_another(config, undisturbed, tmp_path):
+    config = settings.from_json(settings.to_json(config))
+    config.reconstruction.steps, config.adversarial.turns, config.optimizer.learning_rate = 1, 0, 1e-9
+    training.train(config, tmp_path / 'run', init=undisturbed[0])
+    there = weights.load_generator(undisturbed[0]).parameters
+    chex.assert_trees_all_close(final_state(config, tmp_path / 'run', 1).generator, there, atol=1e-6)
+    assert '--noscore' in provenance.of(tmp_path / 'run')['started_from']['command']
+
+
+def test_the_weights_of_another_network_are_no_start(config, undisturbed, tmp_path):
+    config = settings.from_json(settings.to_json(config))
+    config.network = 'gln3'
+    with pytest.raises(errors.InputError, match='its network is gn_only'):
+        training.train(config, tmp_path / 'run', init=undisturbed[0])
+    assert not (tmp_path / 'run').exists()
 
 
 @pytest.mark.parametrize('of', ['', checkpoints.RECONSTRUCTION, f'{checkpoints.LATEST}/{TOTAL_STEPS}', 'weights file'])
