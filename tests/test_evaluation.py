@@ -273,7 +273,7 @@ def door(monkeypatch, tmp_path):
         return asked
 
     (tmp_path / 'run' / 'checkpoints').mkdir(parents=True)
-    monkeypatch.setattr(weights, 'load_generator', lambda path: weights.Loaded(config, parameters, 'run 7'))
+    monkeypatch.setattr(weights, 'load_generator', lambda path: weights.Loaded(config, parameters, 'run 7', {}))
     monkeypatch.setattr(evaluate.face_data, 'load', load_faces)
     return run
 
