@@ -4,7 +4,7 @@ import json
 
 from ml_collections import ConfigDict
 
-from gln_jax import errors, images
+from gln_jax import errors, images, precision
 
 NETWORKS = ('gln8', 'gln6', 'gln4', 'gln3', 'gn_only', 'ln_only', 'fast')
 DATA_NAMES = ('drawn', 'folder', 'lfw', 'celeb_a')
@@ -21,6 +21,7 @@ def default():
     config.seed = 0
     config.scale = 8  # HR pixels per LR pixel: 8 (from 16x16) or 4 (from 32x32)
     config.network = 'gln8'  # one of NETWORKS
+    config.compute_dtype = 'auto'  # of training's matrix work, one of precision.DTYPES; 'auto': bfloat16 but on CPUs
     config.degradation = 'gaussian'  # how LR images are made from HR images: one of images.DEGRADATIONS
 
     config.fast = ConfigDict()  # the network 'fast', the middle one of three sizes
@@ -113,6 +114,7 @@ def check(config):
     """Raises InputError naming the first field whose value cannot be used."""
     _check_one_of(config, 'scale', (4, 8))
     _check_one_of(config, 'network', NETWORKS)
+    _check_one_of(config, 'compute_dtype', precision.DTYPES)
     _check_one_of(config, 'degradation', images.DEGRADATIONS)
     _check_one_of(config, 'data.name', DATA_NAMES)
     _check_one_of(config, 'optimizer.name', OPTIMIZERS)

@@ -64,7 +64,9 @@ def upsample(lr, scale, method):
 
 
 def _resample(images, rows, columns):
-    return jnp.einsum('yh,...hwc,xw->...yxc', rows, images, columns, precision='highest')
+    """In float32, whatever the images come and go in."""
+    images = jnp.asarray(images)
+    return jnp.einsum('yh,...hwc,xw->...yxc', rows, images, columns, precision='highest').astype(images.dtype)
 
 
 def bicubic_kernel(distance):

@@ -13,7 +13,7 @@ import optax
 import optax.contrib
 
 from gln_jax import config as settings
-from gln_jax import images, losses, networks
+from gln_jax import images, losses, networks, precision
 
 AXIS = 'batch'
 """Name of the mapped axis over which a batch is split."""
@@ -81,15 +81,15 @@ def generator_update(config, optimizer, adversarial):
         (state, hr) -> (state, metrics), hr being luminance [n, H, W, 1] in [0, 1]; metrics are scalars, averaged over
         all devices, in the paper's unit.
     """
-    generator, discriminator = networks.generator(config), networks.Discriminator()
+    generate, discriminate = _networks(config)
 
     def loss(parameters, state, hr):
         lr = images.degrade(hr, config.scale, config.degradation)
-        sr = generator.apply({'params': parameters}, lr)
+        sr = generate(parameters, lr)
         terms = {'reconstruction_loss': losses.reconstruction_loss(sr, hr)}
         if not adversarial:
             return terms['reconstruction_loss'], (state.adversarial_weight, terms)
-        terms['adversarial_loss'] = losses.adversarial_loss(discriminator.apply({'params': state.discriminator}, sr))
+        terms['adversarial_loss'] = losses.adversarial_loss(discriminate(state.discriminator, sr))
         weight = _found_weight(state.adversarial_weight, terms)
         terms['generator_loss'] = losses.generator_loss(
             terms['reconstruction_loss'], terms['adversarial_loss'], weight)
@@ -117,14 +117,14 @@ def generator_update(config, optimizer, adversarial):
 
 def discriminator_update(config, optimizer):
     """The update of the discriminator on L_D, with the generator fixed; as `generator_update` otherwise."""
-    generator, discriminator = networks.generator(config), networks.Discriminator()
+    generate, discriminate = _networks(config)
 
     def update(state, hr):
-        sr = generator.apply({'params': state.generator}, images.degrade(hr, config.scale, config.degradation))
+        sr = generate(state.generator, images.degrade(hr, config.scale, config.degradation))
 
         def loss(parameters):
-            hr_logits = discriminator.apply({'params': parameters}, hr)
-            sr_logits = discriminator.apply({'params': parameters}, sr)
+            hr_logits = discriminate(parameters, hr)
+            sr_logits = discriminate(parameters, sr)
             value = losses.discriminator_loss(hr_logits, sr_logits)
             return value, {'discriminator_loss': value,
                            'discriminator_accuracy': losses.discriminator_accuracy(hr_logits, sr_logits)}
@@ -139,6 +139,12 @@ def discriminator_update(config, optimizer):
         ), metrics
 
     return update
+
+
+def _networks(config):
+    """The functions (parameters, LR) -> HR of the generator and (parameters, HR) -> logits of the discriminator."""
+    dtype = precision.of(config)
+    return precision.applied(networks.generator(config), dtype), precision.applied(networks.Discriminator(), dtype)
 
 
 def reconstruction_optimizer(config):
