@@ -10,7 +10,7 @@ NETWORKS = ('gln8', 'gln6', 'gln4', 'gln3', 'gn_only', 'ln_only', 'fast')
 DATA_NAMES = ('drawn', 'folder', 'lfw', 'celeb_a')
 OPTIMIZERS = ('adam', 'sgd', 'muon')
 
-MAY_CHANGE_ON_RESUME = ('log', 'checkpoint', 'data.workers', 'data.directory', 'adversarial.turns')
+MAY_CHANGE_ON_RESUME = ('log', 'checkpoint', 'data.decoded', 'data.workers', 'data.directory', 'adversarial.turns')
 """Settings that do not change what a step computes: a run may be continued with others."""
 
 
@@ -36,6 +36,7 @@ def default():
     config.data.path = ''  # 'folder': the folder of aligned 128x128 faces
     config.data.directory = ''  # where prepared data sets are kept; '' is TFDS's own, ~/tensorflow_datasets
     config.data.source_weights = ''  # how often a face is drawn, by source: 'uspol:4,ffhq256:4'; the others weigh 1
+    config.data.decoded = True  # keep the luminance beside the prepared faces, 16 kB each; False decodes at every visit
     config.data.workers = 0  # processes that read and augment; 0 is threads of this process
 
     config.augmentation = ConfigDict()  # each face anew at every visit; ranges are uniform

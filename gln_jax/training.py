@@ -116,7 +116,12 @@ def _config_in(path):
 
 def _training_faces(config):
     """What `data.load` gives, prepared where that has not been done. InputError where hosts have different data."""
-    faces = hosts.first_before_others(lambda: data.load(config, 'train'), 'faces are prepared')
+    def prepared():
+        faces = data.load(config, 'train')
+        pipeline.luminance_reader(faces, config)
+        return faces
+
+    faces = hosts.first_before_others(prepared, 'faces are prepared')
     if len(faces) != (on_first := hosts.agreed(len(faces))):
         raise errors.InputError(f'config.data: there are {len(faces):,} faces in train here, and {on_first:,} on the '
                                 'first host; give all hosts the same data')

@@ -2,6 +2,7 @@
 
 import collections
 import itertools
+import pathlib
 
 import cv2
 import numpy as np
@@ -9,7 +10,7 @@ from PIL import Image
 import pytest
 
 from gln_jax import config, errors
-from gln_jax.data import augmentation, faces, pipeline
+from gln_jax.data import augmentation, decoded, faces, pipeline
 
 SIZES = {'web': 12, 'studio': 6, 'phone': 3}
 NO_AUGMENTATION = {'flip': False, 'scale': 0.0, 'shift': 0.0, 'roll': 0.0, 'gamma': 0.0, 'contrast': 0.0}
@@ -68,6 +69,25 @@ def test_without_augmentation_every_face_comes_as_it_is_and_equally_often(settin
         assert collections.Counter(face.tobytes() for face in epoch) == {
             found.luminance(index).tobytes(): copies for index in range(21)}
     assert not np.array_equal(first, second)  # in another order
+
+
+@pytest.mark.parametrize('workers', [0, 2])
+def test_decoded_once_or_at_every_visit_gives_the_same(settings, workers):
+    settings.data.workers = workers
+    once = first_batches(3, settings, 8)
+    settings.data.decoded = False
+    np.testing.assert_array_equal(once, first_batches(3, settings, 8))
+
+
+@pytest.mark.parametrize('damage', [lambda content: content[:-1000], lambda content: b'', None])
+def test_decoded_faces_are_made_anew_where_they_are_not_whole(settings, damage):
+    found = faces.load(settings, 'train')
+    path = pathlib.Path(found.directory) / pipeline.DECODED
+    first = decoded.luminance(found, path)[20]
+    path.write_bytes(damage(path.read_bytes())) if damage else path.unlink()
+    np.testing.assert_array_equal(decoded.luminance(found, path)[20], first)
+    np.testing.assert_array_equal(first, found.luminance(20))
+    assert [file.name for file in path.parent.iterdir() if file.name.startswith('.')] == [], 'nothing is left lying'
 
 
 def test_augmentation_differs_at_every_visit(settings):

@@ -22,9 +22,12 @@ class Face(NamedTuple):
 class Faces(Sequence):
     """A sequence of `Face`, each read from the disk when it is asked for. Can be pickled, and read by many threads."""
 
-    def __init__(self, places):
-        """`places`: for each face the pair (records, number in these); for records, see `_PreparedFaces`."""
-        self._places = places
+    def __init__(self, places, directory):
+        """Args:
+            places: for each face the pair (records, number in these); for records, see `_PreparedFaces`.
+            directory: the folder of the prepared data set.
+        """
+        self._places, self.directory = places, directory
 
     def __len__(self):
         return len(self._places)
@@ -58,8 +61,8 @@ def load(config, split):
     Raises:
         InputError: the data set cannot be had, or lacks the split; the message lists what there is.
     """
-    splits = _splits(config.data)
-    return Faces([place for part in split.split(',') for place in _places(splits, part.strip())])
+    builder, splits = _prepared(config.data)
+    return Faces([place for part in split.split(',') for place in _places(splits, part.strip())], builder.data_path)
 
 
 class _PreparedFaces:
@@ -81,15 +84,17 @@ class _PreparedFaces:
         return [record['source'].decode() for record in self._records_undecoded]
 
 
-def _splits(data):
-    """{split: records} of the data set that `config.data` names."""
+def _prepared(data):
+    """The builder of the data set that `config.data` names, and {split: records} of it."""
     directory = data.directory or None
     if data.name == 'lfw':
-        return public.lfw_splits(public.prepare('lfw', directory))
+        builder = public.prepare('lfw', directory)
+        return builder, public.lfw_splits(builder)
     if data.name == 'celeb_a':
-        return public.celeb_a_splits(public.prepare('celeb_a', directory))
+        builder = public.prepare('celeb_a', directory)
+        return builder, public.celeb_a_splits(builder)
     builder = drawn.prepare(directory) if data.name == 'drawn' else folder.prepare(data.path, directory)
-    return {split: _PreparedFaces(builder, split) for split in builder.info.splits}
+    return builder, {split: _PreparedFaces(builder, split) for split in builder.info.splits}
 
 
 def _places(splits, wanted):

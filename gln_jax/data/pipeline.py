@@ -1,6 +1,7 @@
 """The endless stream of training batches, in which every batch is a function of the config and its number alone."""
 
 import functools
+import pathlib
 
 from absl import flags
 import grain
@@ -8,10 +9,11 @@ import numpy as np
 
 from gln_jax import config as settings
 from gln_jax import errors
-from gln_jax.data import augmentation, faces as data
+from gln_jax.data import augmentation, decoded, faces as data
 
 THREADS = 4  # that read and augment, in each process
 BATCHES_AHEAD = 8  # ready before they are asked for, in each process
+DECODED = 'luminance_of_train.npy'  # beside the prepared data set
 SHUFFLED_AT_LEAST = 1000  # faces; Grain takes milliseconds per face to shuffle a few of them
 
 
@@ -40,14 +42,29 @@ def training_batches(config, batch_size, first_step=0, host=0, hosts=1):
     if batch_size % hosts:
         raise errors.InputError(f'a batch of {batch_size} faces cannot be divided among {hosts} hosts')
     faces = data.load(config, 'train')
-    augment = functools.partial(augmentation.augment, settings=config.augmentation.to_dict())
-    stream = _endless(faces, config).map(faces.luminance).seed(config.seed).random_map(augment)
-    batches = stream.batch(batch_size // hosts)[first_step * hosts + host::hosts]
+    varied = functools.partial(_varied, luminance_reader(faces, config), config.seed, config.augmentation.to_dict())
+    batches = _endless(faces, config).batch(batch_size // hosts).map_with_index(varied)
+    batches = batches[first_step * hosts + host::hosts]
     reading = grain.ReadOptions(num_threads=THREADS, prefetch_buffer_size=BATCHES_AHEAD)
     workers = grain.MultiprocessingOptions(num_workers=config.data.workers, per_worker_buffer_size=BATCHES_AHEAD)
     if not flags.FLAGS.is_parsed():
         flags.FLAGS.mark_as_parsed()  # Grain reads flags of its own; a program without absl never parsed any
     return iter(batches.to_iter_dataset(reading).mp_prefetch(workers))
+
+
+def _varied(luminance_of, seed, settings, batch_number, face_numbers):
+    """A batch uint8 [n, 128, 128, 1]; how a face is varied depends on the seed and its place in the stream alone."""
+    first = batch_number * len(face_numbers)
+    return np.stack([
+        augmentation.augment(luminance_of(number), np.random.Generator(np.random.Philox(key=seed, counter=(0, 0, 0, place))),
+                             settings) for place, number in enumerate(face_numbers, first)])
+
+
+def luminance_reader(faces, config):
+    """The function from a training face's number to its luminance, uint8 [128, 128, 1]."""
+    if not config.data.decoded:
+        return faces.luminance
+    return decoded.luminance(faces, pathlib.Path(faces.directory) / DECODED).__getitem__
 
 
 def _endless(faces, config):

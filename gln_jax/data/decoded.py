@@ -1,0 +1,65 @@
+"""The luminance of a split's faces, decoded once and kept on the disk: reading a face again is a copy of 16 kB.
+
+Threads and processes that read it share its pages in the machine's memory, where 200,000 faces take 3.3 GB.
+"""
+
+import contextlib
+import functools
+import os
+import pathlib
+import tempfile
+
+import numpy as np
+
+from gln_jax import images
+from gln_jax.data import preparation
+
+SHAPE = (images.FACE_SIZE, images.FACE_SIZE, 1)
+
+
+def luminance(faces, path):
+    """`DecodedLuminance` of `faces` (as of `data.faces.load`) in the file `path`, which is made first if need be.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path = pathlib.Path(path)
+    if not _is_complete(path, len(faces)):
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
+        os.close(handle)
+        try:
+            kept = np.lib.format.open_memmap(temporary, 'w+', np.uint8, (len(faces), *SHAPE))
+            for number in preparation.with_progress(range(len(faces)), path.stem):
+                kept[number] = faces.luminance(number)
+            kept.flush()
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
+            raise
+    return DecodedLuminance(path)
+
+
+def _is_complete(path, count):
+    try:
+        return np.load(path, mmap_mode='r').shape == (count, *SHAPE)
+    except (OSError, EOFError, ValueError):
+        return False
+
+
+class DecodedLuminance:
+    """uint8 [128, 128, 1] by a face's number. Can be pickled, and read by many threads."""
+
+    def __init__(self, path):
+        self._path = path
+
+    def __getitem__(self, number):
+        return np.array(self._all[number])
+
+    @functools.cached_property
+    def _all(self):
+        return np.load(self._path, mmap_mode='r')
+
+    def __getstate__(self):
+        return {'_path': self._path}  # an array would be sent to a process whole

@@ -1,0 +1,84 @@
+"""Measures how many training batches the input pipeline makes, alone, and how long a device would wait for them.
+
+    python -m gln_jax.data.measure_input
+    python -m gln_jax.data.measure_input --data=DIR --workers=0,2,8 --device=5000
+
+Each row is another way to read the same faces: decoded at every visit or once and kept, augmented in threads of the
+training process or in so many worker processes. The device is simulated: it takes a batch, is busy for as long as a
+device that trains on so many faces a second would be, without using this machine's processor, and takes the next.
+"""
+
+import argparse
+import time
+
+from gln_jax import config as settings
+from gln_jax import errors
+from gln_jax.data import faces as data
+from gln_jax.data import pipeline
+
+SECONDS_EACH = 6.0
+
+
+def main(arguments=None):
+    options = _parser().parse_args(arguments)
+    with errors.reported():
+        config = settings.default()
+        if options.data:
+            config.data.name, config.data.path = 'folder', options.data
+        faces = data.load(config, 'train')
+        pipeline.luminance_reader(faces, config)  # so that no row waits for what is done once
+        print(f'{len(faces):,} faces, batches of {options.batch_size}; a device that trains on {options.device:,} faces/s')
+        print(f'{"decoded":>11} {"workers":>9} {"faces/s":>8} {"faces/s per worker":>18} {"device waits":>12}')
+        for decoded in (False, True):
+            for workers in options.workers:
+                config.data.decoded, config.data.workers = decoded, workers
+                rate = _rate(config, options.batch_size, lambda: None)
+                waits = _waiting(config, options.batch_size, options.device)
+                print(f'{"once" if decoded else "every visit":>11} {workers or "threads":>9} {rate:>8,.0f} '
+                      f'{rate / max(workers, 1):>18,.0f} {waits:>12.1%}', flush=True)
+
+
+def _rate(config, batch_size, device):
+    """Faces a second where every batch is followed by `device()`."""
+    batches = pipeline.training_batches(config, batch_size)
+    for _ in range(2 * pipeline.BATCHES_AHEAD * max(config.data.workers, 1)):
+        next(batches)  # those made ahead would flatter the rate
+    began, count = time.perf_counter(), 0
+    while time.perf_counter() - began < SECONDS_EACH:
+        next(batches)
+        device()
+        count += 1
+    seconds = time.perf_counter() - began
+    batches.close()
+    return count * batch_size / seconds
+
+
+def _waiting(config, batch_size, faces_per_second):
+    """The share of its time that the simulated device waits for a batch."""
+    achieved = _rate(config, batch_size, lambda: time.sleep(batch_size / faces_per_second))
+    alone = _sleeping_rate(batch_size, faces_per_second)
+    return max(0.0, 1 - achieved / alone)
+
+
+def _sleeping_rate(batch_size, faces_per_second):
+    """What the simulated device does where batches cost nothing: a sleep lasts a little longer than it was asked to."""
+    began = time.perf_counter()
+    for _ in range(20):
+        time.sleep(batch_size / faces_per_second)
+    return 20 * batch_size / (time.perf_counter() - began)
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog='python -m gln_jax.data.measure_input', description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--data', metavar='DIR', help='folder of aligned faces (default: the drawn faces)')
+    parser.add_argument('--workers', type=lambda text: [int(number) for number in text.split(',')], default=[0, 1, 2],
+                        metavar='N[,N...]', help='worker processes; 0 is threads of one process (default: 0,1,2)')
+    parser.add_argument('--batch-size', type=int, default=256, metavar='N', help='faces a batch (default: 256)')
+    parser.add_argument('--device', type=int, default=5000, metavar='N',
+                        help='faces a second that the simulated device trains on (default: 5000)')
+    return parser
+
+
+if __name__ == '__main__':
+    main()
