@@ -1,15 +1,20 @@
 """Measures how fast the networks restore and train on the device that is there, beside what it can do at best.
 
     python -m gln_jax.speed
-    python -m gln_jax.speed --networks=fast,gln4 --scales=4,8 --batch-sizes=1,16
+    python -m gln_jax.speed --networks=fast,gln4 --scales=4,8 --batch-sizes=1,16 --dtypes=float32,bfloat16
 
-The ceiling is the rate of a large matrix product in float32, measured first. A network's share of it counts the
-multiplications and additions that XLA finds in the forward pass, and three times as many for a training step. Each
-figure is the best of several repetitions: on a machine that does other work too, take ratios from one run and no
-absolute times.
+The ceiling is the rate of a large matrix product in the same number format, measured first. A network's share of it
+counts the multiplications and additions that XLA finds in the forward pass, and three times as many for a training step.
+Each figure is the best of several repetitions: on a machine that does other work too, take ratios from one run and no
+absolute times. Memory is what a training step needs beside its state. At the end, a process of its own takes the first
+network's first training step from a cold start: without compiled programs from before, then with them.
 """
 
 import argparse
+import itertools
+import subprocess
+import sys
+import tempfile
 import time
 
 import jax
@@ -17,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gln_jax import config as settings
-from gln_jax import errors, images, networks, parallel, steps
+from gln_jax import compilation, errors, images, networks, parallel, precision, steps
 
 MATRIX_SIZE = 2048
 SECONDS_EACH = 3.0  # of repetitions, and at least two of them
@@ -27,47 +32,71 @@ TRAINING_PER_FORWARD = 3  # a backward pass computes as much again for the input
 def main(arguments=None):
     options = _parser().parse_args(arguments)
     with errors.reported():
-        device = jax.devices()[0]
-        ceiling = matrix_product_rate()
-        print(f'{jax.device_count()} x {device.device_kind}, jax {jax.__version__}; '
-              f'matrix product of {MATRIX_SIZE}x{MATRIX_SIZE} in float32: {ceiling / 1e9:.0f} GFLOP/s')
-        print(f'{"network":>8} {"scale":>5} {"batch":>5} {"GMAC/face":>9} {"parameters":>10} '
-              f'{"restores/s":>10} {"ceiling":>7} {"trains/s":>8} {"ceiling":>7} {"compiling":>9}')
-        for network in options.networks:
-            for scale in options.scales:
-                for batch_size in options.batch_sizes:
-                    print(_row(network, scale, batch_size, ceiling), flush=True)
+        configs = [_config(*chosen) for chosen in itertools.product(
+            options.networks, options.scales, options.dtypes, options.batch_sizes)]
+        if options.first_step:
+            _take_first_step(configs[0], options.first_step)
+            return
+        print(f'{jax.device_count()} x {jax.devices()[0].device_kind}, jax {jax.__version__}')
+        ceilings = {dtype: matrix_product_rate(dtype) for dtype in options.dtypes}
+        for dtype, ceiling in ceilings.items():
+            print(f'matrix product of {MATRIX_SIZE}x{MATRIX_SIZE} in {dtype}: {ceiling / 1e9:,.0f} GFLOP/s')
+        print(f'{"network":>8} {"scale":>5} {"dtype":>8} {"batch":>5} {"GMAC/face":>9} {"parameters":>10} '
+              f'{"restores/s":>10} {"ceiling":>7} {"trains/s":>8} {"ceiling":>7} {"memory":>8} {"compiling":>9}')
+        for config in configs:
+            print(_row(config, ceilings[config.compute_dtype]), flush=True)
+        cold, warm = _cold_starts(options)
+        print(f'first training step of {options.networks[0]} after a cold start: {cold:.1f} s; '
+              f'with compiled programs kept from before: {warm:.1f} s')
 
 
-def matrix_product_rate():
+def matrix_product_rate(dtype='float32'):
     """Multiplications and additions per second of a matrix product, on the first device."""
-    matrix = jnp.ones((MATRIX_SIZE, MATRIX_SIZE))
+    matrix = jnp.ones((MATRIX_SIZE, MATRIX_SIZE), dtype)
     product = jax.jit(jnp.matmul)
     return 2 * MATRIX_SIZE**3 / _seconds(lambda: product(matrix, matrix))
 
 
-def _row(network, scale, batch_size, ceiling):
+def _config(network, scale, dtype, batch_size):
     config = settings.default()
-    config.network, config.scale, config.reconstruction.batch_size = network, scale, batch_size
+    config.network, config.scale, config.compute_dtype = network, scale, dtype
+    config.reconstruction.batch_size = batch_size
     settings.check(config)
     parallel.check_batch_size(batch_size, '--batch-sizes')
+    return config
+
+
+def _row(config, ceiling):
+    batch_size = config.reconstruction.batch_size
+    state, hr = steps.create_state(config), _faces(batch_size)
+    lr = images.degrade(jnp.asarray(hr, jnp.float32) / 255, config.scale, config.degradation)
     began = time.perf_counter()
-    state = steps.create_state(config)
-    hr = np.random.default_rng(0).integers(0, 256, (batch_size, images.FACE_SIZE, images.FACE_SIZE, 1), np.uint8)
-    lr = images.degrade(jnp.asarray(hr, jnp.float32) / 255, scale, config.degradation)
-    restore = jax.jit(networks.generator(config).apply).lower({'params': state.generator}, lr).compile()
+    restore = precision.applied(networks.generator(config), precision.of(config))
+    restore = jax.jit(restore).lower(state.generator, lr).compile()
+    train = _training_update(config).lower(state, parallel.split(hr)).compile()
     compiling = time.perf_counter() - began
     operations = restore.cost_analysis()['flops'] / batch_size
     parameters = networks.parameter_count(state.generator)
-    restored = batch_size / _seconds(lambda: restore({'params': state.generator}, lr))
+    memory = train.memory_analysis().temp_size_in_bytes
+    restored = batch_size / _seconds(lambda: restore(state.generator, lr))
     trained = batch_size / _training_seconds(config, state, hr)
-    return (f'{network:>8} {scale:>5} {batch_size:>5} {operations / 2e9:>9.2f} {parameters:>10,} '
-            f'{restored:>10.1f} {restored * operations / ceiling:>7.0%} '
-            f'{trained:>8.1f} {TRAINING_PER_FORWARD * trained * operations / ceiling:>7.0%} {compiling:>7.1f} s')
+    return (f'{config.network:>8} {config.scale:>5} {config.compute_dtype:>8} {batch_size:>5} {operations / 2e9:>9.2f} '
+            f'{parameters:>10,} {restored:>10.1f} {restored * operations / ceiling:>7.0%} '
+            f'{trained:>8.1f} {TRAINING_PER_FORWARD * trained * operations / ceiling:>7.0%} '
+            f'{memory / 2**20:>4,.0f} MiB {compiling:>7.1f} s')
+
+
+def _faces(count):
+    shape = (count, images.FACE_SIZE, images.FACE_SIZE, 1)
+    return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+
+
+def _training_update(config):
+    return parallel.mapped(steps.generator_update(config, steps.reconstruction_optimizer(config), adversarial=False))
 
 
 def _training_seconds(config, state, hr):
-    update = parallel.mapped(steps.generator_update(config, steps.reconstruction_optimizer(config), adversarial=False))
+    update = _training_update(config)
 
     def step():
         nonlocal state
@@ -88,14 +117,38 @@ def _seconds(function):
     return best
 
 
+def _cold_starts(options):
+    """Seconds from the start of a process to the end of its first training step: the first time, and the second."""
+    with tempfile.TemporaryDirectory(prefix='gln_jax_') as cache:
+        command = [sys.executable, '-m', 'gln_jax.speed', f'--first-step={cache}', f'--networks={options.networks[0]}',
+                   f'--scales={options.scales[0]}', f'--batch-sizes={options.batch_sizes[0]}',
+                   f'--dtypes={options.dtypes[0]}']
+        seconds = []
+        for _ in range(2):
+            began = time.perf_counter()
+            subprocess.run(command, check=True)
+            seconds.append(time.perf_counter() - began)
+    return seconds
+
+
+def _take_first_step(config, cache):
+    compilation.keep(cache)
+    state = parallel.placed(steps.create_state(config))
+    jax.block_until_ready(_training_update(config)(state, parallel.split(_faces(config.reconstruction.batch_size))))
+
+
 def _parser():
     parser = argparse.ArgumentParser(prog='python -m gln_jax.speed', description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     words, numbers = lambda text: text.split(','), lambda text: [int(number) for number in text.split(',')]
     parser.add_argument('--networks', type=words, default=['fast', 'gln4', 'gln8'], metavar='NAME[,NAME...]',
                         help=f'of {", ".join(settings.NETWORKS)} (default: fast,gln4,gln8)')
-    parser.add_argument('--scales', type=numbers, default=[8], metavar='N[,N...]', help='4, 8 or both (default: 8)')
+    parser.add_argument('--scales', type=numbers, default=[8, 4], metavar='N[,N...]', help='4, 8 or both (default: 8,4)')
     parser.add_argument('--batch-sizes', type=numbers, default=[16], metavar='N[,N...]', help='(default: 16)')
+    parser.add_argument('--dtypes', type=words, default=['float32'] if jax.default_backend() == 'cpu' else
+                        ['bfloat16', 'float32'], metavar='NAME[,NAME...]',
+                        help='float32, bfloat16 or both (default: both, but float32 alone on a CPU)')
+    parser.add_argument('--first-step', metavar='DIR', help=argparse.SUPPRESS)  # what _cold_starts calls
     return parser
 
 
