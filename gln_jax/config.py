@@ -57,7 +57,7 @@ def default():
     config.optimizer.average_decay = 0.999  # of the generator's moving average, which evaluation uses; 0 is none
 
     config.reconstruction = ConfigDict()  # stage 1
-    config.reconstruction.steps = 60_000
+    config.reconstruction.steps = 60_000  # 0 is for a run that starts from trained weights and makes stage 2 alone
     config.reconstruction.batch_size = 32  # faces a step, over all devices
 
     config.adversarial = ConfigDict()  # stage 2
@@ -121,18 +121,20 @@ def check(config):
     _check_one_of(config, 'optimizer.name', OPTIMIZERS)
     if config.data.name == 'folder' and not config.data.path:
         raise errors.InputError('config.data.path: name the folder of faces, --config.data.path=DIR')
-    for field in ('reconstruction.steps', 'reconstruction.batch_size', 'adversarial.batch_size', 'validation.faces',
+    for field in ('reconstruction.batch_size', 'adversarial.batch_size', 'validation.faces',
                   'adversarial.discriminator_steps', 'adversarial.generator_steps', 'optimizer.learning_rate',
                   'checkpoint.every_steps', 'checkpoint.keep', 'log.pictures_every_steps', 'fast.width', 'fast.blocks'):
         if not field_of(config, field) > 0:
             raise errors.InputError(f'config.{field}: must be above 0, is {field_of(config, field)}')
-    for field in ('adversarial.turns', 'data.workers', 'optimizer.warmup_steps', 'optimizer.clip_norm'):
+    for field in ('reconstruction.steps', 'adversarial.turns', 'data.workers', 'optimizer.warmup_steps', 'optimizer.clip_norm'):
         if field_of(config, field) < 0:
             raise errors.InputError(f'config.{field}: must not be negative, is {field_of(config, field)}')
     for field in ('optimizer.average_decay', 'optimizer.momentum', 'augmentation.scale', 'augmentation.gamma',
                   'augmentation.contrast'):
         if not 0 <= field_of(config, field) < 1:
             raise errors.InputError(f'config.{field}: must be at least 0 and below 1, is {field_of(config, field)}')
+    if not config.reconstruction.steps and not config.adversarial.turns:
+        raise errors.InputError('config.reconstruction.steps: 0, and no adversarial.turns either; there is nothing to do')
     if len(config.fast.upsampling_widths) != len(config.fast.upsampling_blocks):
         raise errors.InputError('config.fast.upsampling_blocks: must have as many numbers as upsampling_widths')
     adversarial_weight(config)

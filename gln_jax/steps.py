@@ -149,7 +149,7 @@ def _networks(config):
 
 def reconstruction_optimizer(config):
     """Stage 1: the rate rises linearly, then falls as a cosine. The paper has neither (section 4: SGD, rate 1e-8)."""
-    settings_, steps = config.optimizer, config.reconstruction.steps
+    settings_, steps = config.optimizer, max(1, config.reconstruction.steps)
     warmup = min(settings_.warmup_steps, steps // 10)
     share = settings_.final_learning_rate_share
     schedule = optax.warmup_cosine_decay_schedule(

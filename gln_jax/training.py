@@ -33,6 +33,8 @@ def train(config, workdir, init=None):
     parallel.check_batch_size(config.reconstruction.batch_size, 'config.reconstruction.batch_size')
     parallel.check_batch_size(config.adversarial.batch_size, 'config.adversarial.batch_size')
     workdir = files.path(workdir)
+    if not init and not config.reconstruction.steps:
+        raise errors.InputError('config.reconstruction.steps: stage 2 alone needs a trained generator; name it, --init=...')
     initial = weights.load_for(config, init) if init else None
     _claim(workdir, config)
     training_faces = _training_faces(config)

@@ -153,6 +153,19 @@ def test_a_run_may_start_from_the_weights_of_another(config, undisturbed, tmp_pa
     assert '--noscore' in provenance.of(tmp_path / 'run')['started_from']['command']
 
 
+def test_stage_2_alone_starts_from_the_weights_of_another(config, undisturbed, tmp_path):
+    """And with a rate next to nothing they stay what they are."""
+    config = settings.from_json(settings.to_json(config))
+    config.reconstruction.steps = 0
+    with pytest.raises(errors.InputError, match='--init'):
+        training.train(config, tmp_path / 'run')
+    config.adversarial.update(turns=1, discriminator_steps=1, generator_steps=1, generator_learning_rate=1e-9)
+    training.train(config, tmp_path / 'run', init=undisturbed[0])
+    there, start = weights.load_generator(undisturbed[0]).parameters, final_state(config, tmp_path / 'run', 2)
+    chex.assert_trees_all_close(start.generator, there, atol=1e-6)
+    assert start.adversarial_weight > 0, 'the adversarial term was there'
+
+
 def test_the_weights_of_another_network_are_no_start(config, undisturbed, tmp_path):
     config = settings.from_json(settings.to_json(config))
     config.network = 'gln3'
