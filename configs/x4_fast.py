@@ -1,6 +1,8 @@
 """The fast network at 4x: python train.py --config=configs/x4_fast.py --config.data.name=folder --config.data.path=DIR
 
-As `configs/x8_fast.py` otherwise; not trained to the end yet.
+2 CPU cores train about 18 faces/s of it: 1 h 15 min for stage 1's 76,800 faces. On 12,898 photographs it reached 30.45 dB
+on val, where bicubic has 27.77 (README, x4-fast). With the rate of `configs/x8_fast.py`, 3e-3, the loss jumped to twice
+its value again and again from step 290 on.
 """
 
 from configs import x8_fast
@@ -10,4 +12,8 @@ def get_config(variant=''):
     config = x8_fast.get_config(variant)
     config.name = config.name.replace('x8', 'x4')
     config.scale = 4
+    config.optimizer.learning_rate = 1e-3
+    config.reconstruction.steps = 2400
+    config.reconstruction.batch_size = 32
+    config.checkpoint.every_steps = 200
     return config
