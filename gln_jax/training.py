@@ -47,7 +47,7 @@ def train(config, workdir, init=None):
         state = parallel.placed(_restored_or_new(config, latest, initial))
         step = int(state.step)
         with _progress(config, workdir, step) as log:
-            updates, batches, before = _updates(config), None, None
+            updates, batches, before = mapped_updates(config), None, None
             while step < total:
                 if step == config.reconstruction.steps:
                     state = parallel.placed(steps.begin_adversarial(config, state))
@@ -144,15 +144,15 @@ def _restored_or_new(config, latest, initial):
     return state
 
 
-def _updates(config):
-    return {
-        schedule.RECONSTRUCTION: parallel.mapped(
-            steps.generator_update(config, steps.reconstruction_optimizer(config), adversarial=False)),
-        schedule.GENERATOR: parallel.mapped(
-            steps.generator_update(config, steps.adversarial_optimizer(config), adversarial=True)),
-        schedule.DISCRIMINATOR: parallel.mapped(
-            steps.discriminator_update(config, steps.discriminator_optimizer(config))),
+def mapped_updates(config, devices=None):
+    """The step of each phase of `schedule`, {phase: (state, batches) -> (state, metrics)}, over all devices or those named."""
+    updates = {
+        schedule.RECONSTRUCTION: steps.generator_update(
+            config, steps.reconstruction_optimizer(config), adversarial=False),
+        schedule.GENERATOR: steps.generator_update(config, steps.adversarial_optimizer(config), adversarial=True),
+        schedule.DISCRIMINATOR: steps.discriminator_update(config, steps.discriminator_optimizer(config)),
     }
+    return {phase: parallel.mapped(update, devices) for phase, update in updates.items()}
 
 
 def _validation(config):
