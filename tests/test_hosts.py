@@ -39,7 +39,7 @@ def config():
     config.optimizer.update(name='sgd', learning_rate=1e-8, average_decay=0.5)
     config.reconstruction.update(steps=RECONSTRUCTION_STEPS, batch_size=4)
     config.adversarial.update(turns=1, discriminator_steps=4, generator_steps=6, batch_size=4, weight='1e6',
-                              generator_learning_rate=1e-9, discriminator_learning_rate=1e-3)
+                              generator_learning_rate=1e-9, discriminator_learning_rate=1e-4)
     config.validation.faces = 4
     config.checkpoint.update(every_steps=5, keep=9)
     config.log.update(every_seconds=0.1, pictures_every_steps=10)
@@ -112,12 +112,16 @@ def up_to(workdir, step, copy):
 
 
 def assert_same_learning(state, other):
-    """Parameters agree to 1e-5; so do, to a thousandth as a whole, the gradients that SGD's momentum has gathered."""
+    """Parameters agree to 1e-5; so do, to a hundredth of each array, the gradients that SGD's momentum has gathered.
+
+    Rounding lets a ReLU or a maximum of the discriminator tip the other way, which moves an array's gradient by
+    thousandths; a sum over devices where a mean should be is off by a factor of 2 or 4.
+    """
     for name in ('generator', 'average', 'discriminator'):
         chex.assert_trees_all_close(getattr(state, name), getattr(other, name), rtol=0, atol=1e-5)
     for name in ('generator_optimizer', 'discriminator_optimizer'):
         for one, two in zip(*(jax.tree.leaves(getattr(each, name)) for each in (state, other))):
-            assert np.linalg.norm(one - two) <= 1e-3 * np.linalg.norm(two)
+            assert np.linalg.norm(one - two) <= 1e-2 * np.linalg.norm(two)
 
 
 @pytest.fixture(scope='module')
