@@ -1,46 +1,21 @@
 """Scores a network and the interpolations that it has to beat on a set of faces, and writes the scores down.
 
-How a face is scored: the LR image is made from the HR face by the degradation that the network was trained for, in
-floats, not rounded to 8 bits. Every method gets this same LR image, in colour. The network restores the luminance;
-chroma is interpolated bicubically. Outputs are clipped to [0, 1] and not rounded before they are scored; `metrics` says
-what each protocol does after that. Under 'paper' the luminance is scored as the network gave it, not by way of colours.
+`scoring` says how a face is scored. The LR image is made by the degradation that the network was trained for.
 """
 
 import csv
-import functools
 import io
 import json
-import sys
-import time
 from pathlib import Path
 
 from etils import epath
-import jax.numpy as jnp
 import numpy as np
 
-from gln_jax import errors, files, images, metrics, pictures
+from gln_jax import errors, files, images, metrics, pictures, scoring
 
-BATCH_SIZE = 16  # faces restored at once; a smaller batch is filled up, so that the network is compiled for one shape
 PICTURED_FACES = 6
-PICTURED = {'nearest': 'input', 'bicubic': 'bicubic', 'gln': 'GLN', 'truth': 'truth'}  # columns and their titles
-SECONDS_BETWEEN_REPORTS = 5.0
+PICTURED = {'lr': 'input', 'bicubic': 'bicubic', 'gln': 'GLN', 'truth': 'truth'}  # columns and their titles
 FILES = SCORES, TABLE, PICTURE = 'scores.json', 'scores.csv', 'faces.png'
-
-
-def methods(upsampler, scale):
-    """{name: function} of all that is compared; another baseline is another line here.
-
-    A function maps LR images [n, 128/scale, 128/scale, 3] to HR images [n, 128, 128, 3], both YUV as of
-    `images.rgb_to_yuv`; what it returns need not be clipped.
-    """
-    restorers = {name: functools.partial(images.upsample, scale=scale, method=name)
-                 for name in ('nearest', 'bilinear', 'bicubic')}
-    restorers['gln'] = functools.partial(_with_bicubic_chroma, upsampler, scale)
-    return restorers
-
-
-def _with_bicubic_chroma(upsampler, scale, lr):
-    return jnp.concatenate([upsampler(lr[..., :1]), images.upsample(lr[..., 1:], scale, 'bicubic')], axis=-1)
 
 
 def evaluate(upsampler, config, faces, protocol='paper', output=None, data='', checkpoint='', limit=None,
@@ -61,9 +36,10 @@ def evaluate(upsampler, config, faces, protocol='paper', output=None, data='', c
 
     Returns:
         What scores.json holds: {'protocol', 'scale', 'degradation', 'images', 'identities', 'data', 'checkpoint',
-        'methods': {name: {'psnr', 'psnr_interval', 'ssim', 'ssim_interval'}}}. PSNR (dB) and SSIM are means over
-        images, the intervals [low, high] at 95 % by `metrics.bootstrap_interval` over identities. An interval is None
-        where there is only one identity; a PSNR is None where it is infinite: an image was restored without any error.
+        'methods': {name: {'psnr', 'psnr_interval', 'ssim', 'ssim_interval', 'consistency', 'sharpness'}}}, with means
+        over images of the `scoring.MEASURES`, and intervals [low, high] at 95 % by `metrics.bootstrap_interval` over
+        identities. An interval is None where there is only one identity; a PSNR is None where it is infinite: an image
+        was restored without any error.
 
     Raises:
         errors.InputError: the protocol is unknown, there are no faces, or `output` cannot be used.
@@ -74,15 +50,17 @@ def evaluate(upsampler, config, faces, protocol='paper', output=None, data='', c
     if not len(faces):
         raise errors.InputError(f'{data or "the data"}: there are no faces to score')
     output = None if output is None else prepared_output(output)
-    chosen = _spread(len(faces), limit)
-    names, scores, shown = _scored(methods(upsampler, config.scale), config, faces, chosen, protocol, progress)
+    restorers = scoring.interpolations(config.scale) | {'gln': scoring.of_luminance(upsampler, config.scale)}
+    chosen = scoring.spread(len(faces), limit)
+    scores = scoring.score(restorers, faces, config, protocol, chosen, scoring.spread(len(chosen), PICTURED_FACES),
+                           progress=progress)
     summary = {'protocol': protocol, 'scale': config.scale, 'degradation': config.degradation, 'images': len(chosen),
-               'identities': len(set(_people(names))), 'data': data, 'checkpoint': checkpoint,
-               'methods': {method: _averaged(*values, _people(names)) for method, values in scores.items()}}
+               'identities': len(set(scores.people)), 'data': data, 'checkpoint': checkpoint,
+               'methods': {method: _averaged(values, scores.people) for method, values in scores.values.items()}}
     if output is not None:  # scores.json goes first: it is what tells a later evaluation that the folder is one of ours
         files.write(output / SCORES, json.dumps(summary, indent=2, allow_nan=False) + '\n')
-        files.write(output / TABLE, _as_csv(names, scores))
-        files.write(output / PICTURE, pictures.png(_side_by_side(shown, names, scores, summary)))
+        files.write(output / TABLE, as_csv(scores))
+        files.write(output / PICTURE, pictures.png(_side_by_side(scores, summary)))
     print(table(summary))
     return summary
 
@@ -117,100 +95,44 @@ def table(summary):
     return '\n'.join(lines)
 
 
-def _scored(restorers, config, faces, chosen, protocol, progress):
-    """(names, scores, shown) of the chosen faces.
-
-    `names` has (file, source, identity) of each, `scores` {method: (psnr, ssim)} with arrays [n], and `shown` the uint8
-    pictures of the few that faces.png shows, {position in names: [one for each of PICTURED]}.
-    """
-    names, collected, shown = [], {method: [] for method in restorers}, {}
-    to_show = set(_spread(len(chosen), PICTURED_FACES))
-    compared = _luminance_of_yuv if protocol == 'paper' else images.yuv_to_rgb
-    report = _progress(len(chosen)) if progress else lambda done: None
-    for start in range(0, len(chosen), BATCH_SIZE):
-        batch = [faces[i] for i in chosen[start:start + BATCH_SIZE]]
-        names += [(face.file, face.source, face.identity) for face in batch]
-        filled = np.stack([face.image for face in batch] + [batch[-1].image] * (BATCH_SIZE - len(batch)))
-        truth = images.rgb_to_yuv(jnp.asarray(filled, jnp.float32) / 255)
-        lr = images.degrade(truth, config.scale, config.degradation)
-        restored = {method: restore(lr) for method, restore in restorers.items()}
-        for method, hr in restored.items():
-            collected[method].append(_scores_of(method, compared(hr), compared(truth), batch, protocol))
-        for position in to_show.intersection(range(start, start + len(batch))):
-            row = {**restored, 'truth': truth}
-            shown[position] = [pictures.to_bytes(images.yuv_to_rgb(row[name][position - start])) for name in PICTURED]
-        report(len(names))
-    return names, {method: tuple(map(np.concatenate, zip(*parts))) for method, parts in collected.items()}, shown
+def _averaged(values, people):
+    averaged = {}
+    for measure in ('psnr', 'ssim'):
+        averaged[measure] = _finite_mean(values[measure])
+        averaged[f'{measure}_interval'] = metrics.bootstrap_interval(values[measure], groups=people)
+    return averaged | {measure: _finite_mean(values[measure]) for measure in ('consistency', 'sharpness')}
 
 
-def _luminance_of_yuv(yuv):
-    return yuv[..., :1]
-
-
-def _scores_of(method, restored, truth, batch, protocol):
-    """PSNR and SSIM of the faces of a batch, without what it was filled up with."""
-    restored, truth = np.asarray(restored), np.asarray(truth)
-    broken = np.flatnonzero(~np.isfinite(restored).all(axis=(1, 2, 3)))
-    if len(broken):
-        face = batch[min(broken[0], len(batch) - 1)]
-        raise errors.RunError(f'{method} gave values that are not finite for {face.file}; '
-                              'are these the weights of a training that diverged?')
-    return tuple(score(restored, truth, protocol)[:len(batch)] for score in (metrics.psnr, metrics.ssim))
-
-
-def _averaged(psnr, ssim, people):
-    mean_psnr = float(np.mean(psnr))
-    return {'psnr': mean_psnr if np.isfinite(mean_psnr) else None,
-            'psnr_interval': metrics.bootstrap_interval(psnr, groups=people),
-            'ssim': float(np.mean(ssim)),
-            'ssim_interval': metrics.bootstrap_interval(ssim, groups=people)}
-
-
-def _people(names):
-    return [identity or position for position, (_, _, identity) in enumerate(names)]
-
-
-def _spread(count, wanted):
-    """Up to `wanted` of the numbers 0 to count - 1, evenly spread and in order."""
-    wanted = count if wanted is None else min(count, wanted)
-    return [(2 * i + 1) * count // (2 * wanted) for i in range(wanted)]
-
-
-def _progress(total):
-    start = reported = time.monotonic()
-
-    def report(done):
-        nonlocal reported
-        now = time.monotonic()
-        if now - reported >= SECONDS_BETWEEN_REPORTS:
-            reported = now
-            print(f'{done} of {total} faces, {(now - start) * (total - done) / done:.0f} s left', file=sys.stderr)
-    return report
+def _finite_mean(values):
+    mean = float(np.mean(values))
+    return mean if np.isfinite(mean) else None
 
 
 def _interval_text(interval, digits):
     return 'none' if interval is None else f'[{interval[0]:.{digits}f}, {interval[1]:.{digits}f}]'
 
 
-def _as_csv(names, scores):
+def as_csv(scores):
+    """The text of scores.csv: a row per face and method of a `scoring.Scores`."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator='\n')
-    writer.writerow(('file', 'source', 'identity', 'method', 'psnr', 'ssim'))
-    for position, name in enumerate(names):
-        for method, (psnr, ssim) in scores.items():
-            writer.writerow((*name, method, f'{psnr[position]:.4f}', f'{ssim[position]:.6f}'))
+    writer.writerow(('file', 'source', 'identity', 'method', *scoring.MEASURES))
+    for place, name in enumerate(scores.names):
+        for method, values in scores.values.items():
+            writer.writerow((*name, method, *(f'{values[measure][place]:.6f}' for measure in scoring.MEASURES)))
     return file.getvalue()
 
 
-def _side_by_side(shown, names, scores, summary):
+def _side_by_side(scores, summary):
     lr_size = images.FACE_SIZE // summary['scale']
-    captions = [[f'{lr_size}x{lr_size} pixels',
-                 *(f'{scores[method][0][i]:.2f} dB, SSIM {scores[method][1][i]:.3f}' for method in ('bicubic', 'gln')),
-                 Path(names[i][0]).stem] for i in sorted(shown)]
+    caption = lambda method, place: '{psnr:.2f} dB, SSIM {ssim:.3f}'.format(
+        **{measure: values[place] for measure, values in scores.values[method].items()})
+    captions = [[f'{lr_size}x{lr_size} pixels', caption('bicubic', place), caption('gln', place),
+                 Path(scores.names[place][0]).stem] for place in sorted(scores.shown)]
     heading = [summary['data'], f'{summary["scale"]}x', f'{summary["degradation"]} degradation',
                f'protocol {summary["protocol"]}']
-    return pictures.grid(list(PICTURED.values()), [shown[i] for i in sorted(shown)], captions,
-                         ', '.join(filter(None, heading)))
+    rows = [[scores.shown[place][name] for name in PICTURED] for place in sorted(scores.shown)]
+    return pictures.grid(list(PICTURED.values()), rows, captions, ', '.join(filter(None, heading)))
 
 
 def _is_ours(scores_file):

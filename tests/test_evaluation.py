@@ -13,7 +13,7 @@ from skimage.metrics import peak_signal_noise_ratio
 
 import evaluate
 from gln_jax import config as settings
-from gln_jax import errors, evaluation, images, metrics, networks, pictures, weights
+from gln_jax import errors, evaluation, images, metrics, networks, pictures, scoring, weights
 
 
 class Face(NamedTuple):
@@ -83,7 +83,7 @@ def test_csv_has_a_row_per_image_and_method_and_the_means_of_json(scored):
         (face.file, method) for face in faces for method in summary['methods']]
     assert (rows[0]['source'], rows[0]['identity']) == ('made_up', 'person 0')
     for method, score in summary['methods'].items():
-        for name in ('psnr', 'ssim'):
+        for name in scoring.MEASURES:
             values = [float(row[name]) for row in rows if row['method'] == method]
             assert np.mean(values) == pytest.approx(score[name], abs=1e-4)
 
@@ -103,6 +103,19 @@ def test_interpolation_is_scored_as_by_hand(tmp_path, scale, degradation):
             assert float(row['psnr']) == pytest.approx(by_hand[row['file'], row['method']], abs=2e-3)
 
 
+def test_sharpness_and_consistency_tell_too_little_and_too_much_detail():
+    def scores_of(upsampler):
+        return silent(upsampler, config_for(), made_up_faces(3))['methods']['gln']
+
+    faces = iter([images.luminance(jnp.stack([face.image for face in made_up_faces(3)] * 6)[:16] / 255)])
+    truth = scores_of(lambda lr: next(faces)[jnp.array([0, 1, 2] + 13 * [2])])
+    assert truth['sharpness'] == pytest.approx(1, abs=1e-3) and truth['consistency'] is None  # infinite
+    smooth = scores_of(bicubic)
+    checkered = scores_of(lambda lr: bicubic(lr) + 0.2 * (jnp.indices((128, 128)).sum(0) % 2)[..., None])
+    assert smooth['sharpness'] < 0.9 < 1.1 < checkered['sharpness']
+    assert 20 < checkered['consistency'] < smooth['consistency'] < 100
+
+
 @pytest.mark.parametrize('protocol', metrics.PROTOCOLS)
 def test_network_that_interpolates_scores_as_interpolation(protocol):
     methods = silent(bicubic, config_for(), made_up_faces(3), protocol=protocol)['methods']
@@ -112,8 +125,8 @@ def test_network_that_interpolates_scores_as_interpolation(protocol):
 
 def test_network_gets_float_luminance_in_one_shape():
     seen = []
-    silent(lambda lr: seen.append(lr) or bicubic(lr), config_for(4), made_up_faces(evaluation.BATCH_SIZE + 1))
-    assert [lr.shape for lr in seen] == 2 * [(evaluation.BATCH_SIZE, 32, 32, 1)]
+    silent(lambda lr: seen.append(lr) or bicubic(lr), config_for(4), made_up_faces(scoring.BATCH_SIZE + 1))
+    assert [lr.shape for lr in seen] == 2 * [(scoring.BATCH_SIZE, 32, 32, 1)]
     assert all(lr.dtype == jnp.float32 for lr in seen)
     levels = 255 * np.asarray(seen[0])
     assert np.abs(levels - np.round(levels)).max() > 0.4  # not rounded to 8 bits
@@ -123,7 +136,7 @@ def test_network_gets_float_luminance_in_one_shape():
 
 
 def test_filling_up_the_last_batch_changes_no_score(tmp_path):
-    faces = made_up_faces(evaluation.BATCH_SIZE + 2)
+    faces = made_up_faces(scoring.BATCH_SIZE + 2)
     silent(bicubic, config_for(), faces, output=tmp_path / 'all')
     silent(bicubic, config_for(), faces[-2:], output=tmp_path / 'two')
     for row, alone in zip(rows_of(tmp_path / 'all')[-8:], rows_of(tmp_path / 'two'), strict=True):
@@ -172,8 +185,8 @@ def test_table_names_what_was_measured(capsys):
 
 
 def test_progress_tells_the_time_left(monkeypatch, capsys):
-    monkeypatch.setattr(evaluation, 'SECONDS_BETWEEN_REPORTS', 0.0)
-    evaluation.evaluate(bicubic, config_for(), made_up_faces(evaluation.BATCH_SIZE + 1))
+    monkeypatch.setattr(scoring, 'SECONDS_BETWEEN_REPORTS', 0.0)
+    evaluation.evaluate(bicubic, config_for(), made_up_faces(scoring.BATCH_SIZE + 1))
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith('16 of 17 faces, ') and lines[-1] == '17 of 17 faces, 0 s left'
 
@@ -225,7 +238,7 @@ def test_picture_shows_input_bicubic_network_and_truth(scored):
     faces, _, folder = scored
     page = np.asarray(Image.open(folder / 'faces.png')).astype(int)
     assert page.shape[1] == pictures.GAP + 4 * (256 + pictures.GAP)
-    for i in evaluation._spread(len(faces), evaluation.PICTURED_FACES):
+    for i in scoring.spread(len(faces), evaluation.PICTURED_FACES):
         truth = jnp.asarray(faces[i].image / 255, jnp.float32)
         lr = images.degrade(truth, 8)
         expected = [images.upsample(lr, 8, 'nearest'), bicubic(lr), bicubic(lr) + 0.01, truth]

@@ -174,3 +174,10 @@ def test_no_interval():
     assert metrics.bootstrap_interval([25.0, np.inf, 24.0]) is None
     with pytest.raises(ValueError, match='groups'):
         metrics.bootstrap_interval([25.0, 26.0], groups=['one'])
+
+
+def test_gradient_energy_is_that_of_neighbouring_pixels():
+    stairs = np.zeros((2, 4, 4, 1))
+    stairs[1, :, :, 0] = 0.1 * np.arange(4)  # every step across is 0.1, none down
+    np.testing.assert_allclose(metrics.gradient_energy(stairs), [0, 0.01])
+    np.testing.assert_allclose(metrics.gradient_energy(stairs.transpose(0, 2, 1, 3) + 0.2), [0, 0.01])
