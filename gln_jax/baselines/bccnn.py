@@ -2,8 +2,7 @@
 
 Source: E. Zhou, H. Fan, Z. Cao, Y. Jiang and Q. Yin, "Learning face hallucination in the wild", AAAI 2015. Three
 convolutions, each followed by tanh and max pooling, extract features. Of two groups of fully connected layers on them
-one gives the face image, the other a number alpha in [0, 1], the share of the enlarged LR face in the result: the more
-blurred the LR face, the less of it.
+one gives the face image, the other a number alpha in [0, 1], the share of the enlarged LR face in the result.
 
 Chosen here, as the paper's sizes do not fit ours (its LR faces are 48x48, its HR faces 100x100) or are not known to us:
 the LR face goes in as it is, 16x16 or 32x32, and is enlarged bicubically for the mixture; kernels and filters of the

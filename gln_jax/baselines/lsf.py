@@ -33,8 +33,8 @@ from gln_jax.baselines import linear
 
 SETTINGS = {'noise': 1e-3, 'faces': 1500, 'patch': 12, 'step': 4, 'candidates': 5, 'smoothness': 1.0, 'sweeps': 15}
 """The noise's variance as a share of the LR pixels' mean variance; how many training faces, evenly spread, the local
-model has; height and width of a patch and the distance between neighbours, in HR pixels, where `step` is even and
-divides `patch` and 128; candidates at each place; the weight of their disagreement; and sweeps of belief propagation."""
+model has; height and width of a patch and the distance between neighbours, in HR pixels, where `step` is even
+and divides `patch` and 128; candidates at each place; weight of their disagreement; sweeps of belief propagation."""
 
 DETAIL = 2
 """Global faces are compared in means over squares of so many HR pixels: they have little that is finer."""
