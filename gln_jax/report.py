@@ -138,14 +138,14 @@ def text(summary):
     lr_size = images.FACE_SIZE // summary['scale']
     lines = [
         f'# Methods compared at {summary["scale"]}x', '',
-        f'Faces of {summary["data"]["name"]} (`{summary["data"]["prepared"]}`), {lr_size}x{lr_size} to '
+        f'Data: {summary["data"]["name"]} (`{summary["data"]["prepared"]}`), {lr_size}x{lr_size} to '
         f'{images.FACE_SIZE}x{images.FACE_SIZE} pixels, {summary["degradation"]} degradation, protocol '
         f'`{summary["protocol"]}`'
         + (f'; of each split {summary["limit"]} faces, evenly spread' if summary['limit'] else '') + '.', '',
         'All methods restore the same LR images. Brackets are 95 % bootstrap intervals over people. LR consistency is '
-        'the PSNR of the reduced result against the LR image; sharpness is gradient energy as a share of the truth\'s. '
-        'The second table of a split is of differences on the same face, method minus gln: below zero, gln is better.',
-        '',
+        'the PSNR of the reduced result against the LR image; sharpness is gradient energy as a share of the truth\'s, '
+        'in which the edges of blocks count too. The second table of a split is of differences on the same face, method '
+        'minus gln: below zero, gln is better.', '',
         f'Seconds a face: in batches of {summary["batch"]}, compiled before, the best of several; on '
         f'{summary["processor"]} ({summary["devices"]}).', '']
     for split, result in summary['results'].items():

@@ -20,7 +20,7 @@ DEFAULT_STYLE = style.context('default')  # whatever style the user's matplotlib
 def differences(summary):
     """Each method's mean PSNR minus GLN's, with its interval, in a panel per split; of `report.summary`."""
     others = [method for method in summary['methods'] if method != GLN]
-    figure, panels = _panels(summary, height=1.3 + 0.28 * len(others), share_y=True)
+    figure, panels = _panels(summary, height=1.3 + 0.28 * len(others), shared=True)
     for panel, result in zip(panels, summary['results'].values()):
         for place, method in enumerate(others):
             difference = result['minus_gln'][method]
@@ -73,14 +73,14 @@ def _scatter(summary, measure, title, logarithmic=False):
     return _png(figure)
 
 
-def _panels(summary, height, share_y=False):
-    """A figure with a panel per split, side by side, each under the split's name."""
+def _panels(summary, height, shared=False):
+    """A figure with a panel per split, side by side, each under the split's name; `shared` axes are the same in all."""
     splits = list(summary['results'])
     figure = Figure(figsize=(1.4 + PANEL * len(splits), height), dpi=DOTS_PER_INCH, layout='constrained')
-    panels = figure.subplots(1, len(splits), squeeze=False, sharey=share_y)[0]
+    panels = figure.subplots(1, len(splits), squeeze=False, sharex=shared, sharey=shared)[0]
     for panel, split in zip(panels, splits):
         panel.set_title(split, fontsize=11)
-        panel.xaxis.set_major_locator(MaxNLocator(5))
+        panel.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     return figure, panels
 
 

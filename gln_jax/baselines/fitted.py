@@ -6,6 +6,7 @@ import pathlib
 import sys
 import time
 
+import numpy as np
 import safetensors
 import safetensors.numpy
 
@@ -32,6 +33,7 @@ def model(name, faces, config):
     start = time.monotonic()
     method = baselines.METHODS[name]
     fitted = method.fit(_luminance(faces), config.scale, config.degradation, **method.SETTINGS)
+    fitted = {array: np.asarray(values) for array, values in fitted.items()}  # a single number is one of NumPy's own
     print(f'{name}: fitted in {time.monotonic() - start:.0f} s', file=sys.stderr)
     try:
         files.write(path, safetensors.numpy.save(fitted, {'sha256': _digest(fitted)}))
