@@ -80,7 +80,7 @@ def _panels(summary, height, shared=False):
     panels = figure.subplots(1, len(splits), squeeze=False, sharex=shared, sharey=shared)[0]
     for panel, split in zip(panels, splits):
         panel.set_title(split, fontsize=11)
-        panel.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+        panel.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     return figure, panels
 
 
