@@ -58,14 +58,15 @@ def _parser():
     parser.add_argument('--split', default='test', metavar='SPLIT[,SPLIT...]',
                         help='the part of the data to score; several are scored one by one (default: test)')
     parser.add_argument('--methods', metavar='NAME[,NAME...]',
-                        help=f'compare the network of --ckpt (gln) with these: {", ".join(methods.known())}; all for '
-                             'all of them; NAME=CKPT for another trained network. What learns is fitted on the split train')
+                        help=f'compare the network of --ckpt (gln) with these: {", ".join(methods.known())}; '
+                             'all for all of them; NAME=CKPT for another trained network. What learns is fitted on the '
+                             'split train')
     parser.add_argument('--protocol', default='paper', choices=metrics.PROTOCOLS,
                         help='which pixels and channel are compared, see gln_jax/metrics.py (default: paper)')
     parser.add_argument('--output', metavar='DIR',
-                        help='folder for the files; of several splits, and without --methods, with a folder for each inside '
-                             '(default: scores/DATA-SPLIT-PROTOCOL in the workdir, or beside the weights file; with '
-                             "--methods, 'methods' stands for SPLIT)")
+                        help='folder for the files; of several splits, and without --methods, with a folder for each '
+                             'inside (default: scores/DATA-SPLIT-PROTOCOL in the workdir, or beside the weights file; '
+                             "with --methods, 'methods' stands for SPLIT)")
     parser.add_argument('--images', type=_count, metavar='N', help='score N faces, evenly spread (default: all)')
     return parser
 

@@ -143,9 +143,9 @@ def text(summary):
         f'`{summary["protocol"]}`'
         + (f'; of each split {summary["limit"]} faces, evenly spread' if summary['limit'] else '') + '.', '',
         'All methods restore the same LR images. Brackets are 95 % bootstrap intervals over people. LR consistency is '
-        'the PSNR of the reduced result against the LR image; sharpness is gradient energy as a share of the truth\'s, '
-        'in which the edges of blocks count too. The second table of a split is of differences on the same face, method '
-        'minus gln: below zero, gln is better.', '',
+        'the PSNR of the reduced result against the LR image; sharpness is gradient energy as a share of the '
+        'truth\'s, in which the edges of blocks count too. The second table of a split is of differences on the same '
+        'face, method minus gln: below zero, gln is better.', '',
         f'Seconds a face: in batches of {summary["batch"]}, compiled before, the best of several; on '
         f'{summary["processor"]} ({summary["devices"]}).', '']
     for split, result in summary['results'].items():

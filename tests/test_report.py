@@ -18,8 +18,8 @@ METHODS = {'nearest': {'kind': 'interpolation'},
            'pca': {'kind': 'fitted', 'settings': {'components': 256}, 'faces': 12898, 'fit': 'fedcba9876543210'},
            'gln': NETWORK}
 RECORD = {
-    'data': {'name': 'faces', 'prepared': 'folder_faces/faces-1/1.0.0'}, 'splits': ['test/many', 'test/few'], 'limit': None,
-    'protocol': 'y', 'scale': 8, 'degradation': 'gaussian', 'methods': METHODS,
+    'data': {'name': 'faces', 'prepared': 'folder_faces/faces-1/1.0.0'}, 'splits': ['test/many', 'test/few'],
+    'limit': None, 'protocol': 'y', 'scale': 8, 'degradation': 'gaussian', 'methods': METHODS,
     'command': 'python evaluate.py --ckpt=x8-fast --methods=nearest,pca', 'commits': ['abc', 'def+'],
     'processor': '2 cores of Some Processor', 'devices': '1 x cpu', 'versions': {'python': '3.11.7', 'jax': '0.10.2'},
     'batch': 16, 'seconds_per_face': {'nearest': 0.000123, 'pca': 0.00456, 'gln': 0.0789}}
@@ -99,8 +99,9 @@ def test_test_set_too_small_for_an_interval_is_said_so(written):
 
 def test_text_says_what_was_compared_and_how(written):
     text = (written[0] / 'report.md').read_text()
-    for said in ('at 8x', 'faces', 'folder_faces/faces-1', '16x16 to 128x128', 'gaussian degradation', '`y`', 'abc, def+',
-                 RECORD['command'], '2 cores of Some Processor', 'batches of 16', 'test/many: 60 faces of 30 people',
+    for said in ('at 8x', 'faces', 'folder_faces/faces-1', '16x16 to 128x128', 'gaussian degradation', '`y`',
+                 'abc, def+', RECORD['command'], '2 cores of Some Processor', 'batches of 16',
+                 'test/many: 60 faces of 30 people',
                  'fitted on 12,898 training faces; components 256', 'network fast, `x8-fast`', '0.00012 |', '0.079 |',
                  *report.report_plots.PLOTS, 'faces-test-many.png'):
         assert said in text, said
