@@ -4,6 +4,7 @@ The updates are pure functions (state, hr) -> (state, metrics) for one device's 
 gradients over the devices of the axis `AXIS`, under which parallel.py maps them.
 """
 
+import functools
 from typing import Any
 
 import flax
@@ -68,6 +69,14 @@ def begin_adversarial(config, state):
         generator_optimizer=adversarial_optimizer(config).init(state.average),
         adversarial_weight=jnp.float32(UNSET if weight is None else weight),
     )
+
+
+def shape_at(config, step):
+    """The shapes and dtypes of the state after `step` steps: in stage 2 the generator may have another optimiser."""
+    shape = jax.eval_shape(lambda: create_state(config))
+    if step > config.reconstruction.steps:
+        shape = jax.eval_shape(functools.partial(begin_adversarial, config), shape)
+    return shape
 
 
 def generator_update(config, optimizer, adversarial):

@@ -1,5 +1,6 @@
 """The training loop: both stages, resume, checkpoints, and what ends a run early."""
 
+import functools
 import sys
 import time
 
@@ -136,10 +137,9 @@ def _progress(config, workdir, step):
 
 def _restored_or_new(config, latest, initial):
     new = lambda: steps.create_state(config, initial.parameters if initial else None)
-    shape = jax.eval_shape(new)
-    state = latest.restore_latest(shape)
+    state = latest.restore_latest(functools.partial(steps.shape_at, config))
     if state is None:
-        return hosts.from_first(new, shape)
+        return hosts.from_first(new, jax.eval_shape(new))
     print(f'continuing from step {int(state.step):,}')
     return state
 

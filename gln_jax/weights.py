@@ -59,7 +59,7 @@ def load_generator(path):
     from gln_jax import checkpoints, steps  # only now: a weights file is read faster without them
     folder = checkpoints.find(path)
     config = checkpoints.load_config(folder)
-    state = checkpoints.load_state(folder, jax.eval_shape(lambda: steps.create_state(config)))
+    state = checkpoints.load_state(folder, steps.shape_at(config, int(folder.name)))
     inside = folder.relative_to(path) if folder != path else ''
     return Loaded(config, state.average, str(epath.Path(name) / inside),
                   {'provenance': _provenance(config, folder, int(state.step))})

@@ -33,7 +33,7 @@ def saved(directory, state, at):
 
 def restored(directory, state):
     with checkpoints.Checkpoints(directory, CONFIG) as kept:
-        return kept.restore_latest(state)
+        return kept.restore_latest(lambda step: state)
 
 
 def cut_in_half(path):

@@ -74,8 +74,8 @@ def wait_for_step(process, workdir, step):
 
 
 def final_state(config, workdir, step=TOTAL_STEPS):
-    shape = jax.eval_shape(lambda: steps.create_state(config))
-    return jax.device_get(checkpoints.load_state(workdir / checkpoints.LATEST / str(step), shape))
+    folder = workdir / checkpoints.LATEST / str(step)
+    return jax.device_get(checkpoints.load_state(folder, steps.shape_at(config, step)))
 
 
 @pytest.fixture(scope='module')
@@ -153,10 +153,10 @@ def test_a_run_may_start_from_the_weights_of_another(config, undisturbed, tmp_pa
     assert '--noscore' in provenance.of(tmp_path / 'run')['started_from']['command']
 
 
-def test_stage_2_alone_starts_from_the_weights_of_another(config, undisturbed, tmp_path):
-    """And with a rate next to nothing they stay what they are."""
+def test_stage_2_alone_starts_from_the_weights_of_another(config, undisturbed, tmp_path, capsys):
+    """And with a rate next to nothing they stay what they are. Muon is stage 1's alone: the state changes its shape."""
     config = settings.from_json(settings.to_json(config))
-    config.reconstruction.steps = 0
+    config.reconstruction.steps, config.optimizer.name = 0, 'muon'
     with pytest.raises(errors.InputError, match='--init'):
         training.train(config, tmp_path / 'run')
     config.adversarial.update(turns=1, discriminator_steps=1, generator_steps=1, generator_learning_rate=1e-9)
@@ -164,6 +164,10 @@ def test_stage_2_alone_starts_from_the_weights_of_another(config, undisturbed, t
     there, start = weights.load_generator(undisturbed[0]).parameters, final_state(config, tmp_path / 'run', 2)
     chex.assert_trees_all_close(start.generator, there, atol=1e-6)
     assert start.adversarial_weight > 0, 'the adversarial term was there'
+    chex.assert_trees_all_equal(weights.load_generator(tmp_path / 'run').parameters, start.average)
+    config.adversarial.turns = 2
+    training.train(config, tmp_path / 'run', init=undisturbed[0])
+    assert 'continuing from step 2' in capsys.readouterr().out
 
 
 def test_the_weights_of_another_network_are_no_start(config, undisturbed, tmp_path):
