@@ -2,6 +2,7 @@
 
 import collections
 import json
+import os
 import pathlib
 import platform
 import shlex
@@ -26,11 +27,11 @@ def record(workdir, faces, initial=None):
     path = files.path(workdir) / FILE
     if not path.exists():
         files.write(path, json.dumps({
-            'command': shlex.join(['python', *sys.argv]),
-            'commit': _commit(),
+            'command': command(),
+            'commit': commit(),
             'training_faces': dict(collections.Counter(source or 'all' for source in faces.sources).most_common()),
-            'devices': f'{jax.device_count()} x {jax.devices()[0].device_kind}',
-            'versions': {'python': platform.python_version(), 'jax': jax.__version__},
+            'devices': devices(),
+            'versions': versions(),
             **({'started_from': initial.card.get('provenance', {})} if initial else {}),
         }, indent=2) + '\n')
 
@@ -41,8 +42,36 @@ def of(workdir):
     return json.loads(path.read_text()) if path.exists() else {}
 
 
-def _commit():
+def command():
+    """The command line of this process, as it can be typed again."""
+    program, root = pathlib.Path(sys.argv[0]).resolve(), pathlib.Path(__file__).parent.parent
+    if program.is_relative_to(root / 'gln_jax'):  # started by -m, which leaves the file's whole path
+        room = '.'.join(program.relative_to(root).with_suffix('').parts).removesuffix('.__main__')
+        return shlex.join(['python', '-m', room, *sys.argv[1:]])
+    return shlex.join(['python', *sys.argv])
+
+
+def commit():
     """The commit of this program, with '+' where files differ from it; '' outside a git checkout."""
     described = subprocess.run(['git', 'describe', '--always', '--abbrev=12', '--dirty=+', '--exclude=*'],
                                cwd=pathlib.Path(__file__).parent, capture_output=True, text=True)
     return described.stdout.strip()
+
+
+def devices():
+    return f'{jax.device_count()} x {jax.devices()[0].device_kind}'
+
+
+def versions():
+    return {'python': platform.python_version(), 'jax': jax.__version__}
+
+
+def processor():
+    """The processor's name and the number of cores that this process may use, '2 cores of AMD EPYC' say."""
+    try:
+        lines = pathlib.Path('/proc/cpuinfo').read_text().splitlines()
+        name = next(line.partition(':')[2].strip() for line in lines if line.startswith('model name'))
+    except (OSError, StopIteration):
+        name = platform.processor() or platform.machine()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
+    return f'{cores} core{"s" if cores > 1 else ""} of {name}'
