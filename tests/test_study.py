@@ -7,10 +7,10 @@ import numpy as np
 from PIL import Image
 import pytest
 
-from gln_jax import scoring
+from gln_jax import scoring, steps, weights
 from gln_jax.data import drawing
 from gln_jax.study import __main__ as door
-from gln_jax.study import conditions, failures, outputs, reports
+from gln_jax.study import ablation, adversarial_weight, conditions, failures, outputs, reports, runs
 
 
 @pytest.fixture(scope='module')
@@ -21,7 +21,8 @@ def data(tmp_path_factory):
     for i in range(14):
         split = 'test' if i < 6 else 'val' if i < 8 else 'train'
         expression = failures.EXPRESSIONS[i % 2]
-        rows.append((f'{split}/{expression}_{i // 2:03}.png', split, 'london', f'person {i // 2}', f'{0.06 * (i - 3):.2f}'))
+        file = f'{split}/{expression}_{i // 2:03}.png'
+        rows.append((file, split, 'london', f'person {i // 2}', f'{0.06 * (i - 3):.2f}'))
         (folder / split).mkdir(exist_ok=True)
         Image.fromarray(drawing.draw_face(i)).save(folder / rows[-1][0])
     with (folder / 'index.csv').open('w', newline='') as file:
@@ -58,6 +59,10 @@ def few_conditions(monkeypatch):
     conditions.levels.cache_clear()
 
 
+def no_more(*arguments, **options):
+    raise AssertionError('scored again')
+
+
 def test_failures_writes_what_it_measured_and_continues(study, few_conditions, tmp_path, monkeypatch):
     output = tmp_path / 'failures'
     arguments = ['--ckpt=x8-fast', '--split=test/london', f'--output={output}']
@@ -77,8 +82,6 @@ def test_failures_writes_what_it_measured_and_continues(study, few_conditions, t
     assert found['losses']['loss at 2 px shift (2)']['in gain over bicubic'] == pytest.approx(shift)
     assert 'CC BY 4.0' in out and 'loss at 5 % scale' in out
 
-    def no_more(*arguments, **options):
-        raise AssertionError('scored again')
     monkeypatch.setattr(failures, '_psnr', no_more)
     monkeypatch.setattr(failures.colour, 'psnr', no_more)
     text = (output / 'failures.md').read_text()
@@ -147,3 +150,86 @@ def test_numbers_as_they_are_told():
     assert reports.table(['a', 'b'], [['1', '2']]) == '| a | b |\n| --- | --- |\n| 1 | 2 |'
     assert 'CC BY' in reports.credit(['london']) and 'mind them' in reports.credit(['lfw'])
     assert scoring.spread(5, None) == [0, 1, 2, 3, 4]
+
+
+TRAINING = ['--source-weights=', '--split=test/london', '--images=4']
+
+
+def test_ablation_trains_scores_and_continues(study, tmp_path, monkeypatch):
+    monkeypatch.setattr(ablation, 'BATCH_SIZE', 4)  # on four devices
+    output, workdir = tmp_path / 'ablation', tmp_path / 'runs'
+    arguments = ['--networks=gn_only,gln3', '--faces-seen=32', f'--workdir={workdir}', f'--output={output}', *TRAINING]
+    code, out, _ = study('ablation', *arguments)
+    assert code == 0 and 'came out' in out
+    found = json.loads((output / 'ablation.json').read_text())
+    assert list(found['validation']) == ['GN-Only', 'GLN3']
+    assert [faces for faces, _ in found['validation']['GLN3']] == [8, 16, 24, 32]
+    assert list(found['means']['test/london']) == ['bicubic', 'GN-Only', 'GLN3']
+    assert found['multiply_adds']['GN-Only'] == pytest.approx(256 * (3 * 256 + 128**2), rel=0.01)
+    assert len((output / 'ablation.csv').read_text().splitlines()) == 1 + 3 * 4
+    assert Image.open(output / 'ablation.png').size[0] > 400
+    monkeypatch.setattr(runs, '_values', no_more)
+    before = (workdir / 'gln3' / 'metrics.jsonl').read_text()
+    assert study('ablation', *arguments)[0] == 0
+    assert (workdir / 'gln3' / 'metrics.jsonl').read_text() == before
+    code, _, err = study('ablation', *arguments, '--faces-seen=64')
+    assert code == 2 and 'faces_seen: 32 there, 64 now' in err
+
+
+def test_ablation_has_the_settings_of_the_command_line():
+    options = door._parser().parse_args(['ablation', '--data=../faces', '--workdir=w', '--output=o'])
+    for network, name in zip(options.networks, ('x8_gn_only', 'x8_ln_only', 'x8_gln4', 'x8_gln6', 'x8')):
+        config = ablation.config_for(network, options)
+        assert (config.name, config.network, config.data.path) == (name, network, '../faces')
+        assert (config.reconstruction.steps, config.optimizer.warmup_steps) == (200, 20)
+        assert config.checkpoint.every_steps == config.log.pictures_every_steps == 50
+
+
+def test_lambda_trains_scores_and_continues(study, tmp_path, monkeypatch):
+    file = tmp_path / 'tiny.py'
+    file.write_text("from gln_jax import config as settings\n\n\ndef get_config(variant=''):\n"
+                    "    config = settings.default()\n    config.network = 'gln3'\n    config.adversarial.update(\n"
+                    '        batch_size=4, discriminator_steps=1, generator_steps=2)\n    config.validation.faces = 2\n'
+                    '    return config\n')
+    stage_1 = adversarial_weight.config_in(str(file))
+    initial = weights.Loaded(stage_1, steps.create_state(stage_1).average, 'tiny', {})
+    monkeypatch.setattr(weights, 'load_for', lambda config, path: initial)
+    output, workdir = tmp_path / 'lambda', tmp_path / 'runs'
+    arguments = ['--init=tiny', f'--config={file}', '--weights=0,auto*10', '--turns=1', f'--workdir={workdir}',
+                 f'--output={output}', *TRAINING]
+    code, out, err = study('lambda', *arguments)
+    assert code == 0, err
+    assert sorted(path.name for path in workdir.iterdir()) == ['0', 'auto', 'auto_times_10']
+    found = json.loads((output / 'lambda.json').read_text())
+    names = list(found['means']['test/london'])
+    assert names[:3] == ['bicubic', 'stage 1', 'lambda 0'] and found['default'] == names[3]
+    lambdas = [float(name.partition('(')[2].rstrip(')')) for name in names[3:]]
+    assert lambdas[1] == pytest.approx(10 * lambdas[0], rel=0.01) and lambdas[0] > 0
+    assert f'{names[3]} costs' in out and 'of the way' in out
+    assert Image.open(output / 'faces.png').size[0] > 6 * 256 and Image.open(output / 'lambda.png').size[0] > 400
+    monkeypatch.setattr(runs, '_values', no_more)
+    before = (workdir / 'auto' / 'metrics.jsonl').read_text()
+    assert study('lambda', *arguments)[0] == 0 and (workdir / 'auto' / 'metrics.jsonl').read_text() == before
+
+
+def test_share_of_the_way():
+    values = {'stage 1': {'sharpness': np.array([0.4, 0.6])}, 'x': {'sharpness': np.array([0.7, 0.8])}}
+    assert adversarial_weight.share_of_the_way(scoring.Scores([], values, {}), 'x') == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize('text, factor', [('auto*10', 10), ('auto/10', 0.1), ('auto', None), ('8e3', None)])
+def test_multiples_of_auto(text, factor):
+    assert adversarial_weight.multiple_of_auto(text) == factor
+
+
+@pytest.mark.parametrize('arguments, said', [
+    (['ablation', '--networks=gln9'], "'gln9' is none of"),
+    (['ablation', '--faces-seen=3'], '--faces-seen: must be at least a batch of 8'),
+    (['lambda', '--init=x8-fast', '--weights=much'], "'much' is no number"),
+    (['lambda', '--init=x8-fast', '--weights=auto/0'], "'auto/0' is no number"),
+    (['lambda', '--init=x8-fast', '--config=nowhere.py'], '--config: nowhere.py: is not a config file'),
+    (['lambda', '--init=x4-fast'], 'its scale is 4, that of the config 8'),
+])
+def test_bad_input_of_trainings_is_told_in_one_line(study, arguments, said, tmp_path):
+    code, _, err = study(*arguments, f'--workdir={tmp_path / "runs"}', f'--output={tmp_path / "x"}')
+    assert code == 2 and said in err.splitlines()[-1] and not list(tmp_path.iterdir())

@@ -6,7 +6,7 @@ import numpy as np
 from gln_jax import images, metrics, scoring
 
 METHODS = BICUBIC, BICUBIC_CHROMA, TRUE_CHROMA = 'bicubic', 'GLN, bicubic chroma', 'GLN, true chroma'
-"""All channels bicubic; the network's Y with bicubic U and V; its Y with the truth's U and V, which no chroma can better."""
+"""All channels bicubic; the network's Y with bicubic U and V; its Y with the truth's, the best that chroma can do."""
 
 
 def psnr(upsampler, faces, config):

@@ -1,4 +1,4 @@
-"""Under which conditions the failures study scores faces: each a change of the faces, or of how their LR images are made."""
+"""The conditions under which the failures study scores faces: the faces are changed, or how LR images are made."""
 
 from collections.abc import Sequence
 import functools
@@ -52,7 +52,8 @@ def every(config):
         found += [Condition(kind, level, alter) for level in levels]
     for name in alterations.OCCLUSIONS:
         free = ~alterations.covered(name)
-        found += [Condition(SEEN_PART, name, counted=free), Condition('occlusion', name, alterations.occluded, counted=free)]
+        found += [Condition(SEEN_PART, name, counted=free),
+                  Condition('occlusion', name, alterations.occluded, counted=free)]
     return found + [Condition('LR image', name, lr_of=make) for name, make in lr_images.wrong(config).items()]
 
 

@@ -12,6 +12,7 @@ from gln_jax import errors, files, networks, pictures, scoring, weights
 from gln_jax.data import faces as face_data
 from gln_jax.data import folder
 from gln_jax.study import colour, conditions, failures_report, outputs, reports
+from gln_jax.study.measured import Measured
 
 WORST = 10
 EXPRESSIONS = 'neutral', 'smiling'
@@ -45,7 +46,7 @@ def run(options):
             jobs[_name(split, 'expression')] = functools.partial(_psnr, upsampler, config, pairs, conditions.Condition(
                 *conditions.UNALTERED))
     found = outputs.worked_through(output, jobs)
-    measured = failures_report.Measured(
+    measured = Measured(
         names={split: [(face.file, face.source, face.identity) for face in faces] for split, faces in chosen.items()},
         psnr={(split, condition.key): _as_arrays(found[_name(split, *condition.key)]['psnr'])
               for split in chosen for condition in conditions.every(config)},
@@ -77,11 +78,13 @@ def _psnr(upsampler, config, faces, condition):
         faces = conditions.Altered(faces, condition.alter, condition.level)
     scores = scoring.score(_restorers(upsampler, config), faces, config, lr_of=condition.lr_of,
                            counted=condition.counted, progress=False)
-    return {'names': scores.names, 'psnr': {method: values['psnr'].tolist() for method, values in scores.values.items()}}
+    return {'names': scores.names,
+            'psnr': {method: values['psnr'].tolist() for method, values in scores.values.items()}}
 
 
 def _restorers(upsampler, config):
-    return {'bicubic': scoring.interpolations(config.scale)['bicubic'], 'gln': scoring.of_luminance(upsampler, config.scale)}
+    return {'bicubic': scoring.interpolations(config.scale)['bicubic'],
+            'gln': scoring.of_luminance(upsampler, config.scale)}
 
 
 def _as_arrays(values):

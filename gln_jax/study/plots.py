@@ -36,7 +36,8 @@ def curves(panels, columns=None, height=3.0):
             for name, (x, y) in panel.get('points', {}).items():
                 axis.annotate(name, (x, y), xytext=(4, 4), textcoords='offset points', fontsize=8)
             if 'level' in panel:
-                axis.axhline(panel['level'][1], color='#777777', linestyle='--', linewidth=1, label=panel['level'][0])
+                name, level = panel['level']
+                axis.axhline(level, color='#777777', linestyle='--', linewidth=1, label=name)
             if panel.get('log'):
                 axis.set_xscale('log')
             axis.set_xlabel(panel['x'])
@@ -47,16 +48,17 @@ def curves(panels, columns=None, height=3.0):
 
 
 def bars(groups, series, title, height=3.0):
-    """Bars in groups. `groups`: a name each; `series`: {name: a value for each group}; `title`: of the vertical axis."""
+    """Bars in groups, a name in `groups` each; `series`: {name: a value a group}; `title`: the vertical axis's."""
     with pyplot.rc_context(STYLE):
-        figure, axis = pyplot.subplots(figsize=(max(5.0, 0.28 * len(groups) * (len(series) + 1.5)), height))
+        figure, axis = pyplot.subplots(figsize=(np.clip(0.28 * len(groups) * (len(series) + 1.5), 5, 10), height))
         width = 0.8 / len(series)
         for number, (colour, (name, values)) in enumerate(zip(COLOURS, series.items())):
-            axis.bar(np.arange(len(groups)) + (number + 0.5) * width - 0.4, values, 0.9 * width, color=colour, label=name)
+            places = np.arange(len(groups)) + (number + 0.5) * width - 0.4
+            axis.bar(places, values, 0.9 * width, color=colour, label=name)
         low, high = min(map(min, series.values())), max(map(max, series.values()))
         if low > 0.5 * high:  # bars that are all tall are told apart by their tops
             axis.set_ylim(bottom=np.floor(low - 1))
-        axis.set_xticks(range(len(groups)), [textwrap.fill(group, 10) for group in groups])
+        axis.set_xticks(range(len(groups)), [textwrap.fill(group, 10, break_long_words=False) for group in groups])
         axis.grid(False, axis='x')
         axis.set_ylabel(title)
         axis.legend(fontsize=8, loc='upper center', bbox_to_anchor=(0.5, 1.18), ncols=len(series))

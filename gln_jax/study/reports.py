@@ -1,4 +1,4 @@
-"""A study in words: the sections of its Markdown file, tables, numbers with their intervals, the credit of the faces."""
+"""A study in words: its Markdown, tables, numbers with their intervals, the credit of the faces."""
 
 import hashlib
 
@@ -7,13 +7,14 @@ import numpy as np
 
 from gln_jax import images, metrics, provenance
 
-CREDITS = {'london': 'Face Research Lab London Set, DeBruine and Jones 2017, doi 10.6084/m9.figshare.5047666.v5, CC BY 4.0',
+CREDITS = {'london': 'Face Research Lab London Set, DeBruine and Jones 2017, '
+                     'doi 10.6084/m9.figshare.5047666.v5, CC BY 4.0',
            'team18f': 'staff portraits of 18F, CC0'}
 """Of the sources of faces whose pictures may be shown."""
 
 
 def text(title, asked, facts, parts):
-    """The Markdown of a study: a heading, what was asked, {fact: value} as a list, and the parts, paragraph by paragraph."""
+    """The Markdown of a study: heading, what was asked, {fact: value} as a list, and the parts, a paragraph each."""
     listed = '\n'.join(f'- {name}: {value}' for name, value in facts.items() if value)
     return '\n\n'.join([f'## {title}', asked, listed, *filter(None, parts)]) + '\n'
 
@@ -45,7 +46,7 @@ def mean(values, digits=2, sign=''):
 
 
 def mean_and_interval(values, people, digits=2, sign=''):
-    """'+1.20 [+1.05, +1.36]' of one value per image [n], with who is in each; without brackets where there is no interval."""
+    """'+1.20 [+1.05, +1.36]' of a value per image [n], with who is in each; no brackets where there is no interval."""
     interval = metrics.bootstrap_interval(values, groups=people)
     if interval is None:
         return mean(values, digits, sign)
