@@ -158,12 +158,12 @@ TRAINING = ['--source-weights=', '--split=test/london', '--images=4']
 def test_ablation_trains_scores_and_continues(study, tmp_path, monkeypatch):
     monkeypatch.setattr(ablation, 'BATCH_SIZE', 4)  # on four devices
     output, workdir = tmp_path / 'ablation', tmp_path / 'runs'
-    arguments = ['--networks=gn_only,gln3', '--faces-seen=32', f'--workdir={workdir}', f'--output={output}', *TRAINING]
+    arguments = ['--networks=gn_only,gln3', '--faces-seen=16', f'--workdir={workdir}', f'--output={output}', *TRAINING]
     code, out, _ = study('ablation', *arguments)
     assert code == 0 and 'came out' in out
     found = json.loads((output / 'ablation.json').read_text())
     assert list(found['validation']) == ['GN-Only', 'GLN3']
-    assert [faces for faces, _ in found['validation']['GLN3']] == [8, 16, 24, 32]
+    assert [faces for faces, _ in found['validation']['GLN3']] == [4, 8, 12, 16]
     assert list(found['means']['test/london']) == ['bicubic', 'GN-Only', 'GLN3']
     assert found['multiply_adds']['GN-Only'] == pytest.approx(256 * (3 * 256 + 128**2), rel=0.01)
     assert len((output / 'ablation.csv').read_text().splitlines()) == 1 + 3 * 4
@@ -173,7 +173,7 @@ def test_ablation_trains_scores_and_continues(study, tmp_path, monkeypatch):
     assert study('ablation', *arguments)[0] == 0
     assert (workdir / 'gln3' / 'metrics.jsonl').read_text() == before
     code, _, err = study('ablation', *arguments, '--faces-seen=64')
-    assert code == 2 and 'faces_seen: 32 there, 64 now' in err
+    assert code == 2 and 'faces_seen: 16 there, 64 now' in err
 
 
 def test_ablation_has_the_settings_of_the_command_line():
@@ -188,7 +188,7 @@ def test_ablation_has_the_settings_of_the_command_line():
 def test_lambda_trains_scores_and_continues(study, tmp_path, monkeypatch):
     file = tmp_path / 'tiny.py'
     file.write_text("from gln_jax import config as settings\n\n\ndef get_config(variant=''):\n"
-                    "    config = settings.default()\n    config.network = 'gln3'\n    config.adversarial.update(\n"
+                    "    config = settings.default()\n    config.network = 'gn_only'\n    config.adversarial.update(\n"
                     '        batch_size=4, discriminator_steps=1, generator_steps=2)\n    config.validation.faces = 2\n'
                     '    return config\n')
     stage_1 = adversarial_weight.config_in(str(file))
