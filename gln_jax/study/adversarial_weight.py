@@ -65,7 +65,7 @@ def config_in(path):
     file, _, variant = path.partition(':')
     try:
         return runpy.run_path(file)['get_config'](variant)
-    except (OSError, KeyError, SyntaxError) as error:
+    except (OSError, KeyError, SyntaxError, ImportError) as error:
         raise errors.InputError(f'--config: {file}: is not a config file ({error})') from error
 
 
