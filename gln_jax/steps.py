@@ -70,6 +70,17 @@ def begin_adversarial(config, state):
     )
 
 
+def shape_after(config, step):
+    """The state after `step` steps of a run, with shapes in place of arrays: what its checkpoint holds.
+
+    The generator's optimiser is another one in stage 2 where stage 1's is Muon.
+    """
+    def state():
+        fresh = create_state(config)
+        return begin_adversarial(config, fresh) if step > config.reconstruction.steps else fresh
+    return jax.eval_shape(state)
+
+
 def generator_update(config, optimizer, adversarial):
     """The update of the generator: on L_MS alone in stage 1, on L_G with the discriminator fixed in stage 2.
 

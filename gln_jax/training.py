@@ -136,10 +136,9 @@ def _progress(config, workdir, step):
 
 def _restored_or_new(config, latest, initial):
     new = lambda: steps.create_state(config, initial.parameters if initial else None)
-    shape = jax.eval_shape(new)
-    state = latest.restore_latest(shape)
+    state = latest.restore_latest(lambda step: steps.shape_after(config, step))
     if state is None:
-        return hosts.from_first(new, shape)
+        return hosts.from_first(new, steps.shape_after(config, 0))
     print(f'continuing from step {int(state.step):,}')
     return state
 

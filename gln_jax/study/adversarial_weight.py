@@ -5,7 +5,6 @@ from pathlib import Path
 import re
 import runpy
 
-import jax
 import numpy as np
 
 from gln_jax import checkpoints, errors, evaluation, files, networks, pictures, scoring, steps, weights
@@ -142,7 +141,8 @@ def _lambda_of(workdir):
     """The lambda of a run, as its last checkpoint has it."""
     folder = checkpoints.find(workdir)
     config = checkpoints.load_config(folder)
-    return float(checkpoints.load_state(folder, jax.eval_shape(lambda: steps.create_state(config))).adversarial_weight)
+    state = checkpoints.load_state(folder, steps.shape_after(config, int(folder.name)))
+    return float(state.adversarial_weight)
 
 
 def _accuracy(workdir):
