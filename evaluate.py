@@ -1,4 +1,4 @@
-"""Scores a trained network on a set of faces: `python evaluate.py --help`."""
+"""Scores a trained network on a set of faces, or compares it with other methods: `python evaluate.py --help`."""
 
 import argparse
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from etils import epath
 
-from gln_jax import checkpoints, errors, evaluation, files, metrics, networks, weights
+from gln_jax import checkpoints, comparison, errors, evaluation, files, methods, metrics, networks, weights
 from gln_jax import config as settings
 from gln_jax.data import faces as face_data
 
@@ -15,9 +15,12 @@ examples:
   python evaluate.py --ckpt=runs/x8
   python evaluate.py --ckpt=runs/x8 --data=my_faces --split=test --output=my_scores
   python evaluate.py --ckpt=runs/x8 --split=test/lfw,test/london --protocol=y
+  python evaluate.py --ckpt=x8-fast --data=my_faces --methods=all,srcnn=runs/srcnn --output=report
 
 Prints PSNR and SSIM of the network and of nearest, bilinear and bicubic interpolation, each with its 95 % interval,
 and writes scores.json (means), scores.csv (a row per image and method) and faces.png (some faces side by side).
+With --methods it compares methods instead, and writes a report: report.md, report.json, plots, and for each split
+SPLIT.csv and faces-SPLIT.png. The same command continues one that was stopped.
 """
 
 
@@ -26,12 +29,17 @@ def main(arguments=None):
     with errors.reported():
         loaded = weights.load_generator(options.ckpt)
         config = _with_data(loaded.config, options.data)
-        upsampler = networks.upsampler(config, loaded.parameters)
+        chosen = methods.named(options.methods, loaded) if options.methods is not None else None
         splits = [split.strip() for split in options.split.split(',') if split.strip()]
         if not splits:
             raise errors.InputError("--split: name a split, 'test' say")
         label = Path(config.data.path).resolve().name if config.data.name == 'folder' else config.data.name
         sets = [(split, face_data.load(config, split)) for split in splits]  # all, before the first takes its minutes
+        if chosen:
+            output = _output(options, label, 'methods', alone=True)
+            comparison.compare(chosen, config, sets, options.protocol, output, label, options.images)
+            return
+        upsampler = networks.upsampler(config, loaded.parameters)
         for split, faces in sets:
             output = _output(options, label, split, alone=len(splits) == 1)
             evaluation.evaluate(upsampler, config, faces, options.protocol, output, f'{label} {split}',
@@ -49,11 +57,16 @@ def _parser():
                              'default: what the checkpoint was trained on')
     parser.add_argument('--split', default='test', metavar='SPLIT[,SPLIT...]',
                         help='the part of the data to score; several are scored one by one (default: test)')
+    parser.add_argument('--methods', metavar='NAME[,NAME...]',
+                        help=f'compare the network of --ckpt (gln) with these: {", ".join(methods.known())}; '
+                             'all for all of them; NAME=CKPT for another trained network. What learns is fitted on the '
+                             'split train')
     parser.add_argument('--protocol', default='paper', choices=metrics.PROTOCOLS,
                         help='which pixels and channel are compared, see gln_jax/metrics.py (default: paper)')
     parser.add_argument('--output', metavar='DIR',
-                        help='folder for the files, with a folder per split inside if there are several '
-                             '(default: scores/DATA-SPLIT-PROTOCOL in the workdir, or beside the weights file)')
+                        help='folder for the files; of several splits, and without --methods, with a folder for each '
+                             'inside (default: scores/DATA-SPLIT-PROTOCOL in the workdir, or beside the weights file; '
+                             "with --methods, 'methods' stands for SPLIT)")
     parser.add_argument('--images', type=_count, metavar='N', help='score N faces, evenly spread (default: all)')
     return parser
 

@@ -26,12 +26,13 @@ def keep(directory=None):
         jax.config.update('jax_enable_compilation_cache', False)
         return
     if directory or not jax.config.jax_compilation_cache_dir:
-        jax.config.update('jax_compilation_cache_dir', str(pathlib.Path(directory or _default()) / _machine()))
+        jax.config.update('jax_compilation_cache_dir', str(pathlib.Path(directory or cache()) / _machine()))
     jax.config.update('jax_persistent_cache_min_compile_time_secs', LONG_ENOUGH)
     warnings.filterwarnings('ignore', message='Error (reading|writing) persistent compilation cache entry')
 
 
-def _default():
+def cache():
+    """The user's folder for what can be made again."""
     return pathlib.Path(os.environ.get('XDG_CACHE_HOME') or pathlib.Path.home() / '.cache') / 'gln_jax'
 
 

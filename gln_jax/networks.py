@@ -13,7 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gln_jax import fast_network, images
+from gln_jax import fast_network, images, starts
+from gln_jax.baselines import bccnn, srcnn
 
 DETAIL_WIDTHS = {4: (512, 256, 512), 8: (256, 256, 256)}
 """Units of the detail stream's hidden layers, for each scale."""
@@ -34,6 +35,10 @@ def generator(config):
     """The Flax module that `config.network` and `config.scale` name: LR [n, h, w, 1] -> HR [n, h*scale, w*scale, 1]."""
     if config.network == 'fast':
         return fast_network.FastGlobalLocalNetwork(config.scale, **config.fast)
+    if config.network == 'srcnn':
+        return srcnn.Srcnn(config.scale)
+    if config.network == 'bccnn':
+        return bccnn.Bccnn(config.scale)
     if config.network == 'gn_only':
         return GlobalNetworkOnly(config.scale)
     if config.network == 'ln_only':
@@ -129,9 +134,9 @@ class LocalNetwork(nn.Module):
     @nn.compact
     def __call__(self, maps):
         for kernel_size, filters in self.layers[:-1]:
-            maps = nn.relu(nn.Conv(filters, (kernel_size, kernel_size), kernel_init=pass_on_and_he_normal)(maps))
+            maps = nn.relu(nn.Conv(filters, (kernel_size, kernel_size), kernel_init=starts.pass_on_and_he_normal)(maps))
         kernel_size, filters = self.layers[-1]
-        return nn.Conv(filters, (kernel_size, kernel_size), kernel_init=pass_on)(maps)
+        return nn.Conv(filters, (kernel_size, kernel_size), kernel_init=starts.pass_on)(maps)
 
 
 class Discriminator(nn.Module):
@@ -154,22 +159,6 @@ def bilinear_kernel(key, shape, dtype=jnp.float32):
     stride = shape[0] // 2
     tent = 1 - np.abs(np.arange(2 * stride) - (2 * stride - 1) / 2) / stride
     return jnp.asarray(np.outer(tent, tent), dtype)
-
-
-def pass_on(key, shape, dtype=jnp.float32):
-    """A kernel [height, width, inputs, filters] whose filter 0 passes on the image, with zeros elsewhere.
-
-    The image is what stands in channel 0, or the sum of both channels where there are only the two maps.
-    """
-    del key
-    height, width, inputs, _ = shape
-    return jnp.zeros(shape, dtype).at[height // 2, width // 2, :2 if inputs == 2 else 1, 0].set(1)
-
-
-def pass_on_and_he_normal(key, shape, dtype=jnp.float32):
-    """As `pass_on` for filter 0; the other filters start by He et al. 2015."""
-    he_normal = nn.initializers.he_normal()(key, shape, dtype)
-    return pass_on(key, shape, dtype).at[..., 1:].set(he_normal[..., 1:])
 
 
 def parameter_count(parameters):

@@ -54,7 +54,7 @@ def matrix_product_rate(dtype='float32'):
     """Multiplications and additions per second of a matrix product, on the first device."""
     matrix = jnp.ones((MATRIX_SIZE, MATRIX_SIZE), dtype)
     product = jax.jit(jnp.matmul)
-    return 2 * MATRIX_SIZE**3 / _seconds(lambda: product(matrix, matrix))
+    return 2 * MATRIX_SIZE**3 / seconds(lambda: product(matrix, matrix))
 
 
 def multiply_adds(config):
@@ -86,7 +86,7 @@ def _row(config, ceiling):
     operations = restore.cost_analysis()['flops'] / batch_size
     parameters = networks.parameter_count(state.generator)
     memory = train.memory_analysis().temp_size_in_bytes
-    restored = batch_size / _seconds(lambda: restore(state.generator, lr))
+    restored = batch_size / seconds(lambda: restore(state.generator, lr))
     trained = batch_size / _training_seconds(config, state, hr)
     return (f'{config.network:>8} {config.scale:>5} {config.compute_dtype:>8} {batch_size:>5} {operations / 2e9:>9.2f} '
             f'{parameters:>10,} {restored:>10.1f} {restored * operations / ceiling:>7.0%} '
@@ -111,10 +111,10 @@ def _training_seconds(config, state, hr):
         state, metrics = update(state, parallel.split(hr))
         return metrics
 
-    return _seconds(step)
+    return seconds(step)
 
 
-def _seconds(function):
+def seconds(function):
     """Seconds that `function` takes at best, after a first call, which compiles."""
     jax.block_until_ready(function())
     best, began, repetitions = np.inf, time.perf_counter(), 0

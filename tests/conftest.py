@@ -1,6 +1,7 @@
 """Four CPU devices for every test, so that pmap has something to map over; no accelerator is looked for.
 
-What is compiled is kept for the length of the tests, as many of them start the same programs.
+What is compiled is kept for the length of the tests, as many of them start the same programs. Two files of tests run at
+a time (pytest-xdist); `-n 0` runs them one after the other, as it takes to see what a test prints (`-s`).
 """
 
 import atexit
@@ -12,8 +13,9 @@ import pytest
 
 os.environ['JAX_PLATFORMS'] = 'cpu'
 os.environ['XLA_FLAGS'] = os.environ.get('XLA_FLAGS', '') + ' --xla_force_host_platform_device_count=4'
-os.environ['JAX_COMPILATION_CACHE_DIR'] = tempfile.mkdtemp(prefix='gln_jax_compiled_')
-atexit.register(shutil.rmtree, os.environ['JAX_COMPILATION_CACHE_DIR'], ignore_errors=True)
+if 'PYTEST_XDIST_WORKER' not in os.environ:  # the processes that run the tests share what is compiled
+    os.environ['JAX_COMPILATION_CACHE_DIR'] = tempfile.mkdtemp(prefix='gln_jax_compiled_')
+    atexit.register(shutil.rmtree, os.environ['JAX_COMPILATION_CACHE_DIR'], ignore_errors=True)
 
 
 @pytest.fixture

@@ -1,16 +1,18 @@
 """The methods that learn from faces without a network: shapes, determinism, known answers, and what they gain."""
 
 import functools
+import itertools
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from gln_jax import baselines, images, metrics
-from gln_jax.baselines import linear, mzq, pca
+from gln_jax.baselines import linear, lsf, mzq, pca
 from gln_jax.data import drawing
 
-FOR_FEW_FACES = {'pca': {'components': 64}}
+FOR_FEW_FACES = {'pca': {'components': 64}, 'lsf': {'noise': 1e-2}}
 """Settings for some hundred training faces, where they are not a method's own."""
 
 
@@ -27,6 +29,13 @@ def lr_of(hr, scale=8, degradation='gaussian'):
 
 def fit(name, hr, scale=8):
     return baselines.METHODS[name].fit(hr, scale, 'gaussian', **FOR_FEW_FACES.get(name, {}))
+
+
+@functools.cache
+def some_hundred():
+    """uint8 [300, 128, 128, 1], the first 150 and these mirrored: drawing takes most of the time."""
+    faces = np.concatenate([drawn(0, 12), drawn(12, 138)])
+    return np.concatenate([faces, faces[:, :, ::-1]])
 
 
 @functools.cache
@@ -107,10 +116,40 @@ def test_low_resolution_is_that_of_the_network():
 
 @pytest.mark.parametrize('name', baselines.METHODS)
 def test_faces_never_seen_are_better_than_bicubic(name):
-    faces = np.concatenate([drawn(0, 12), drawn(12, 138)])
-    model = fit(name, np.concatenate([faces, faces[:, :, ::-1]]))  # mirrored too: drawing takes most of the time
+    model = fit(name, some_hundred())
     unseen = drawn(500, 16)
     lr = lr_of(unseen)
     gain = metrics.psnr(restored(name, model, lr), unseen / 255) - metrics.psnr(
         images.upsample(lr, 8, 'bicubic'), unseen / 255)
     assert gain.mean() > 0.3 and (gain > 0).mean() > 0.8
+
+
+def test_lsf_gives_back_a_face_that_it_has_and_no_other():
+    """More faces than LR pixels, so that the global model alone cannot."""
+    faces = some_hundred()
+    own = faces[:3]
+    having, lacking = fit('lsf', faces), fit('lsf', np.concatenate([faces[3:150], faces[153:]]))
+    assert metrics.psnr(restored('lsf', having, lr_of(own)), own / 255).min() > 80
+    assert metrics.psnr(linear.restorer(having, 8)(lr_of(own)), own / 255).max() < 35
+    assert metrics.psnr(restored('lsf', lacking, lr_of(own)), own / 255).max() < 30
+
+
+def test_lsf_keeps_some_faces_only_and_is_sharper_than_its_global_face():
+    model = lsf.fit(some_hundred(), 8, 'gaussian', noise=1e-2, faces=30)
+    assert model['local_hr'].shape == (30, 128, 128, 1)
+    lr = lr_of(drawn(500, 16)[:4])
+    sharp, smooth = (np.abs(np.diff(method.restorer(model, 8)(lr), axis=1)).mean() for method in (lsf, linear))
+    assert sharp > 1.1 * smooth
+
+
+@pytest.mark.parametrize('shape', [(1, 5), (5, 1)])
+def test_lsf_chooses_the_least_sum_where_there_are_no_loops(shape):
+    rng, choose = np.random.default_rng(0), jax.jit(lsf._chosen, static_argnums=2)
+    for _ in range(10):
+        alone, between = rng.random((5, 3), np.float32), rng.random((4, 3, 3), np.float32)
+        beside, below = (between[None], np.zeros((0, 5, 3, 3))) if shape[0] == 1 else (
+            np.zeros((5, 0, 3, 3)), between[:, None])
+        chosen = choose(jnp.asarray(alone.reshape(*shape, 3)), (jnp.float32(beside), jnp.float32(below)), 8)
+        sums = {choice: sum(alone[i, a] for i, a in enumerate(choice)) + sum(
+            between[i, choice[i], choice[i + 1]] for i in range(4)) for choice in itertools.product(range(3), repeat=5)}
+        assert tuple(np.ravel(chosen)) == min(sums, key=sums.get)

@@ -130,16 +130,34 @@ def simulated_study(generator, people, images_each, between, within):
     return scores.ravel(), np.repeat(np.arange(people), images_each)
 
 
-@pytest.mark.parametrize('images_each, between', [(1, 0.0), (4, 2.0)])
-def test_interval_covers_the_true_mean_as_often_as_it_says(images_each, between):
+def coverage(images_each, between, clustered, studies=1500):
+    """The share of simulated studies of 60 people whose interval contains the true mean."""
     generator = np.random.default_rng(0)
-    studies = 500
     covered = 0
     for _ in range(studies):
         scores, identities = simulated_study(generator, 60, images_each, between, within=1.0)
-        low, high = metrics.bootstrap_interval(scores, groups=identities, resamples=1000)
+        low, high = metrics.bootstrap_interval(scores, groups=identities if clustered else None, resamples=500)
         covered += low <= 25 <= high
-    assert 0.92 <= covered / studies <= 0.975
+    return covered / studies
+
+
+@pytest.mark.parametrize('images_each, between', [(1, 0.0), (4, 2.0)])
+def test_interval_covers_the_true_mean_as_often_as_it_says(images_each, between):
+    assert 0.93 <= coverage(images_each, between, clustered=True) <= 0.97
+
+
+def test_interval_without_groups_claims_too_much_where_people_repeat():
+    assert coverage(4, 2.0, clustered=False) < 0.8  # in theory 71 %: 1.96 standard errors are 1.07 of the true ones
+
+
+def test_columns_have_the_intervals_that_they_have_alone():
+    generator = np.random.default_rng(4)
+    columns, people = generator.normal(25, 2, (90, 3)), generator.integers(30, size=90)
+    columns[5, 1] = np.inf
+    first, none, last = metrics.bootstrap_intervals(columns, groups=people)
+    assert none is None
+    assert first == pytest.approx(metrics.bootstrap_interval(columns[:, 0], groups=people), abs=1e-9)
+    assert last == pytest.approx(metrics.bootstrap_interval(columns[:, 2], groups=people), abs=1e-9)
 
 
 def test_interval_is_wider_where_people_repeat():

@@ -55,10 +55,11 @@ class DecodedLuminance:
         self._path = path
 
     def __getitem__(self, number):
-        return np.array(self._all[number])
+        return np.array(self.array[number])
 
     @functools.cached_property
-    def _all(self):
+    def array(self):
+        """All of them, uint8 [n, 128, 128, 1], a memory map."""
         return np.load(self._path, mmap_mode='r')
 
     def __getstate__(self):
