@@ -164,6 +164,7 @@ def test_ablation_trains_scores_and_continues(study, tmp_path, monkeypatch):
     found = json.loads((output / 'ablation.json').read_text())
     assert [faces for faces, _ in found['validation']['GN-Only']] == [4, 8, 12, 16]
     assert list(found['means']['test/london']) == ['bicubic', 'GN-Only']
+    assert 'test/london (4)' in out
     assert found['multiply_adds']['GN-Only'] == pytest.approx(256 * (3 * 256 + 128**2), rel=0.01)
     assert len((output / 'ablation.csv').read_text().splitlines()) == 1 + 2 * 4
     assert Image.open(output / 'ablation.png').size[0] > 400

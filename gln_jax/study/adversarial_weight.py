@@ -17,7 +17,7 @@ ROWS_PER_SPLIT = 2  # of the picture strip
 
 ASKED = """\
 What does adversarial fine-tuning cost in PSNR, what does it give in sharpness, and how do both go with lambda?
-Sharpness is the gradient energy as a share of the truth's; the discriminator's accuracy is what training logged last."""
+Sharpness is the gradient energy as a share of the truth's; the discriminator's accuracy is what was logged last."""
 
 
 def run(options):
@@ -101,7 +101,7 @@ def write(output, options, generators, scores, accuracies, default):
     everything, config = runs.with_all(scores), generators[STAGE_1].config
     count = networks.parameter_count(generators[STAGE_1].parameters)
     facts = {'network': f'`{options.init}` ({config.network}, {count:,} parameters)',
-             **reports.facts(config, reports.described(scores, Path(options.data).resolve().name), 'paper'),
+             **reports.facts(config, runs.described(scores, options), 'paper'),
              'trained': f'{options.turns} turns each, settings of `{options.config}`, '
                         f'{options.source_weights or "all sources alike"}, one seed'}
     verdicts = [_verdict(split, part, default) for split, part in everything.items()] if default else []
@@ -121,13 +121,14 @@ def write(output, options, generators, scores, accuracies, default):
 
 
 def panels(scores, names):
-    """Panels for `plots.curves`: PSNR against sharpness along the names, for each split."""
+    """Panels for `plots.curves`: PSNR against sharpness, of stage 1 and along the other names, for each split."""
     found = []
     for split, part in scores.items():
         means = {name: [np.mean(part.values[name][measure]) for measure in ('sharpness', 'psnr')] for name in names}
+        first, *others = means.values()
         found.append({'x': f"sharpness, share of the truth's ({split})", 'y': 'PSNR, dB',
-                      'lines': {'along lambda': tuple(zip(*means.values()))},
-                      'points': {name.removeprefix('lambda '): mean for name, mean in means.items()}})
+                      'lines': {STAGE_1: tuple(zip(first)), 'stage 2, by lambda': tuple(zip(*others))},
+                      'points': {name.removeprefix('lambda '): means[name] for name in names[1:]}})
     return found
 
 

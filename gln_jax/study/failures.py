@@ -53,9 +53,9 @@ def run(options):
         yaw=_yaw(Path(options.data)),
         colour={split: _as_arrays(found[_name(split, 'colour')]) for split in chosen},
         expression={split: found[name] for split in chosen if (name := _name(split, 'expression')) in found})
-    label = Path(options.data).resolve().name
-    facts = {'network': f'`{loaded.description}` ({config.network}, {networks.parameter_count(loaded.parameters):,} '
-                        'parameters)', **reports.facts(config, reports.described(chosen, label), 'paper (colour: rgb)')}
+    count = networks.parameter_count(loaded.parameters)
+    facts = {'network': f'`{loaded.description}` ({config.network}, {count:,} parameters)',
+             **reports.facts(config, reports.described(measured.names, options.data), 'paper (colour: rgb)')}
     for split, faces in chosen.items():
         files.write(output / f'worst-{split.replace("/", "-")}.png',
                     pictures.png(_worst(upsampler, config, split, faces, measured)))

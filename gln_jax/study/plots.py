@@ -33,8 +33,11 @@ def curves(panels, columns=None, height=3.0):
         for place, (panel, axis) in enumerate(zip(panels, axes.flat)):
             for colour, (name, (xs, ys)) in zip(COLOURS, panel['lines'].items()):
                 axis.plot(xs, ys, 'o-', color=colour, label=name, markersize=3, linewidth=1.4)
+            axis.ticklabel_format(useOffset=False)
+            if 'points' in panel:
+                axis.margins(x=0.3, y=0.1)  # room for their names
             for name, (x, y) in panel.get('points', {}).items():
-                axis.annotate(name, (x, y), xytext=(4, 4), textcoords='offset points', fontsize=8)
+                axis.annotate(name, (x, y), xytext=(0, 5), textcoords='offset points', ha='center', fontsize=8)
             if 'level' in panel:
                 name, level = panel['level']
                 axis.axhline(level, color='#777777', linestyle='--', linewidth=1, label=name)

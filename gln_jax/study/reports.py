@@ -1,6 +1,7 @@
 """A study in words: its Markdown, tables, numbers with their intervals, the credit of the faces."""
 
 import hashlib
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -30,9 +31,9 @@ def facts(config, data, protocol):
             'brackets': '95 % bootstrap intervals of the mean, over people'}
 
 
-def described(sets, label):
-    """The words for {split: faces} of the data set `label`."""
-    return f'{label}: ' + ', '.join(f'{split} ({len(faces)})' for split, faces in sets.items())
+def described(names, data):
+    """The words for {split: a name for each face} of the folder `data`."""
+    return f'{Path(data).resolve().name}: ' + ', '.join(f'{split} ({len(each)})' for split, each in names.items())
 
 
 def table(titles, rows):

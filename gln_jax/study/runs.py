@@ -107,6 +107,11 @@ def table(scores, reference, measures=('psnr', 'ssim')):
         titles[measure], f'{titles[measure]}: less {reference}'))], rows)
 
 
+def described(scores, options):
+    """The words for the faces of {split: Scores}."""
+    return reports.described({split: part.names for split, part in scores.items()}, options.data)
+
+
 def means(scores):
     """{split: {method: {measure: mean}}} of {split: Scores}, for JSON."""
     return {split: {method: {measure: float(np.mean(numbers)) for measure, numbers in values.items()}
