@@ -58,23 +58,23 @@ class Checkpoints:
         with self._full_disk_as_such():
             self._checkpointer.wait()
 
-    def restore_latest(self, shape_at):
+    def restore_latest(self, shape_after):
         """The newest readable state, or None; unreadable newer ones are named and deleted.
 
-        The first host finds out which one that is, and the others read the same. `shape_at(step)` is what the state
-        looks like after so many steps.
+        `shape_after` tells the shape of the state after so many steps, as `steps.shape_after` does for a config. The
+        first host finds out which state it is, and the others read the same.
         """
         steps = sorted((checkpoint.step for checkpoint in self._checkpointer.checkpoints), reverse=True)
-        restored, step = self._newest_readable(steps, shape_at) if hosts.is_first() else (None, None)
+        restored, step = self._newest_readable(steps, shape_after) if hosts.is_first() else (None, None)
         step = hosts.agreed(step)
         for unreadable in steps[:steps.index(step) if step in steps else None]:
             self._checkpointer.delete(unreadable)
-        return load_state(self._path(step), shape_at(step)) if restored is None and step != NONE else restored
+        return load_state(self._path(step), shape_after(step)) if restored is None and step != NONE else restored
 
-    def _newest_readable(self, steps, shape_at):
+    def _newest_readable(self, steps, shape_after):
         for step in steps:
             try:
-                return _load(self._path(step), {'state': _shapes(shape_at(step))})['state'], step
+                return _load(self._path(step), {'state': _shapes(shape_after(step))})['state'], step
             except _Unreadable as error:
                 print(f'warning: {self._path(step)}: unreadable ({error}); using the checkpoint before it', file=sys.stderr)
         return None, NONE

@@ -44,6 +44,10 @@ def of(workdir):
 
 def command():
     """The command line of this process, as it can be typed again."""
+    program, root = pathlib.Path(sys.argv[0]).resolve(), pathlib.Path(__file__).parent.parent
+    if program.is_relative_to(root / 'gln_jax'):  # started by -m, which leaves the file's whole path
+        room = '.'.join(program.relative_to(root).with_suffix('').parts).removesuffix('.__main__')
+        return shlex.join(['python', '-m', room, *sys.argv[1:]])
     return shlex.join(['python', *sys.argv])
 
 

@@ -50,7 +50,8 @@ def of_luminance(upsampler, scale):
     return restore
 
 
-def score(restorers, faces, config, protocol='paper', chosen=None, shown=(), lr_of=None, progress=True):
+def score(restorers, faces, config, protocol='paper', chosen=None, shown=(), lr_of=None, counted=None,
+          progress=True):
     """`Scores` of all methods on faces.
 
     Args:
@@ -61,6 +62,7 @@ def score(restorers, faces, config, protocol='paper', chosen=None, shown=(), lr_
         chosen: numbers of the faces that are scored; None is all.
         shown: which of those chosen, from 0, are wanted as pictures.
         lr_of: a function of HR faces [n, 128, 128, 3], YUV, that makes other LR images than the config's.
+        counted: bool [128, 128]; PSNR is then measured over these pixels alone.
         progress: tell on stderr how far it is, every few seconds.
 
     Raises:
@@ -78,7 +80,7 @@ def score(restorers, faces, config, protocol='paper', chosen=None, shown=(), lr_
         lr = lr_of(truth)
         restored = {method: restore(lr) for method, restore in restorers.items()}
         for method, hr in restored.items():
-            for measure, values in _measured(method, hr, truth, lr, batch, config, protocol).items():
+            for measure, values in _measured(method, hr, truth, lr, batch, config, protocol, counted).items():
                 collected[method][measure].append(values[:len(batch)])
         for place in set(shown).intersection(range(start, start + len(batch))):
             row = {**restored, 'lr': images.upsample(lr, config.scale, 'nearest'), 'truth': truth}
@@ -94,7 +96,7 @@ def spread(count, wanted):
     return [(2 * i + 1) * count // (2 * wanted) for i in range(wanted)]
 
 
-def _measured(method, restored, truth, lr, batch, config, protocol):
+def _measured(method, restored, truth, lr, batch, config, protocol, counted):
     """{measure: [BATCH_SIZE]} of a batch, with what it was filled up with."""
     broken = np.flatnonzero(~np.isfinite(np.asarray(restored)).all(axis=(1, 2, 3)))
     if len(broken):
@@ -106,11 +108,19 @@ def _measured(method, restored, truth, lr, batch, config, protocol):
     with np.errstate(divide='ignore', invalid='ignore'):  # of a face that is flat
         sharpness = metrics.gradient_energy(luminance) / metrics.gradient_energy(truth[..., :1])
     return {
-        'psnr': metrics.psnr(np.asarray(compared(restored)), np.asarray(compared(truth)), protocol),
+        'psnr': _psnr(np.asarray(compared(restored)), np.asarray(compared(truth)), protocol, counted),
         'ssim': metrics.ssim(np.asarray(compared(restored)), np.asarray(compared(truth)), protocol),
         'consistency': metrics.psnr(images.degrade(luminance, config.scale, config.degradation), lr[..., :1]),
         'sharpness': sharpness,
     }
+
+
+def _psnr(restored, truth, protocol, counted):
+    """`metrics.psnr`, over the pixels `counted` alone where these are given; the protocol's border is none then."""
+    if counted is None:
+        return metrics.psnr(restored, truth, protocol)
+    share = np.mean(counted)  # the others are made equal to the truth, and taken out of the mean again
+    return metrics.psnr(np.where(counted[..., None], restored, truth), truth, protocol) + 10 * np.log10(share)
 
 
 def _luminance_of_yuv(yuv):

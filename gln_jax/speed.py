@@ -57,6 +57,14 @@ def matrix_product_rate(dtype='float32'):
     return 2 * MATRIX_SIZE**3 / seconds(lambda: product(matrix, matrix))
 
 
+def multiply_adds(config):
+    """Multiplications with an addition that restoring one face takes, as XLA counts them before it compiles."""
+    state = jax.eval_shape(lambda: steps.create_state(config))
+    lr = images.degrade(jnp.zeros((1, images.FACE_SIZE, images.FACE_SIZE, 1)), config.scale, config.degradation)
+    restore = jax.jit(networks.generator(config).apply).lower({'params': state.generator}, lr)
+    return restore.cost_analysis()['flops'] / 2
+
+
 def _config(network, scale, dtype, batch_size):
     config = settings.default()
     config.network, config.scale, config.compute_dtype = network, scale, dtype

@@ -4,7 +4,6 @@ The updates are pure functions (state, hr) -> (state, metrics) for one device's 
 gradients over the devices of the axis `AXIS`, under which parallel.py maps them.
 """
 
-import functools
 from typing import Any
 
 import flax
@@ -71,12 +70,15 @@ def begin_adversarial(config, state):
     )
 
 
-def shape_at(config, step):
-    """The shapes and dtypes of the state after `step` steps: in stage 2 the generator may have another optimiser."""
-    shape = jax.eval_shape(lambda: create_state(config))
-    if step > config.reconstruction.steps:
-        shape = jax.eval_shape(functools.partial(begin_adversarial, config), shape)
-    return shape
+def shape_after(config, step):
+    """The state after `step` steps of a run, with shapes in place of arrays: what its checkpoint holds.
+
+    The generator's optimiser is another one in stage 2 where stage 1's is Muon.
+    """
+    def state():
+        fresh = create_state(config)
+        return begin_adversarial(config, fresh) if step > config.reconstruction.steps else fresh
+    return jax.eval_shape(state)
 
 
 def generator_update(config, optimizer, adversarial):

@@ -1,6 +1,5 @@
 """The training loop: both stages, resume, checkpoints, and what ends a run early."""
 
-import functools
 import sys
 import time
 
@@ -137,9 +136,9 @@ def _progress(config, workdir, step):
 
 def _restored_or_new(config, latest, initial):
     new = lambda: steps.create_state(config, initial.parameters if initial else None)
-    state = latest.restore_latest(functools.partial(steps.shape_at, config))
+    state = latest.restore_latest(lambda step: steps.shape_after(config, step))
     if state is None:
-        return hosts.from_first(new, jax.eval_shape(new))
+        return hosts.from_first(new, steps.shape_after(config, 0))
     print(f'continuing from step {int(state.step):,}')
     return state
 

@@ -56,10 +56,11 @@ def load_generator(path):
     if not path.is_dir():
         with files.on_disk(path) as file:
             return _load_file(file)._replace(description=str(name))
-    from gln_jax import checkpoints, steps  # only now: a weights file is read faster without them
+    from gln_jax import checkpoints, schedule, steps  # only now: a weights file is read faster without them
     folder = checkpoints.find(path)
     config = checkpoints.load_config(folder)
-    state = checkpoints.load_state(folder, steps.shape_at(config, int(folder.name)))
+    step = int(folder.name) if folder.name.isdigit() else schedule.total_steps(config)  # of one that was moved: its end
+    state = checkpoints.load_state(folder, steps.shape_after(config, step))
     inside = folder.relative_to(path) if folder != path else ''
     return Loaded(config, state.average, str(epath.Path(name) / inside),
                   {'provenance': _provenance(config, folder, int(state.step))})

@@ -50,6 +50,18 @@ def test_the_whole_state_comes_back_to_the_bit_and_the_config_with_it(tmp_path, 
     assert checkpoints.load_config(checkpoints.find(tmp_path / 'run')) == CONFIG
 
 
+def test_a_stage_2_whose_optimiser_is_another_one_comes_back(tmp_path, state):
+    config = CONFIG.copy_and_resolve_references()
+    config.optimizer.name = 'muon'  # in stage 1; stage 2 is Adam's
+    config.reconstruction.steps = 2
+    stage_1 = steps.create_state(config, state.generator)
+    for step, after in ((2, stage_1), (3, steps.begin_adversarial(config, stage_1))):
+        saved(tmp_path / f'run {step}', after, [step])
+        with checkpoints.Checkpoints(tmp_path / f'run {step}', config) as kept:
+            back = kept.restore_latest(lambda step: steps.shape_after(config, step))
+        chex.assert_trees_all_equal(jax.device_get(back), jax.device_get(after.replace(step=jnp.int32(step))))
+
+
 def test_what_is_saved_is_not_touched_by_the_steps_that_follow(tmp_path, state):
     """The update gives its state's buffers up while the checkpoint is still being written."""
     double = parallel.mapped(lambda state, hr: (jax.tree.map(lambda leaf: leaf * 2, state), {}))

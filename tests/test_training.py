@@ -75,7 +75,7 @@ def wait_for_step(process, workdir, step):
 
 def final_state(config, workdir, step=TOTAL_STEPS):
     folder = workdir / checkpoints.LATEST / str(step)
-    return jax.device_get(checkpoints.load_state(folder, steps.shape_at(config, step)))
+    return jax.device_get(checkpoints.load_state(folder, steps.shape_after(config, step)))
 
 
 @pytest.fixture(scope='module')

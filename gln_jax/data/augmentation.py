@@ -26,20 +26,23 @@ def augment(luminance, rng, settings):
     if settings['flip'] and is_mirrored:
         image = cv2.flip(image, 1)
     if settings['scale'] or settings['shift'] or settings['roll']:
-        image = _moved(image, scale=1 + settings['scale'] * shares['scale'], degrees=settings['roll'] * shares['roll'],
-                       shift=settings['shift'] * np.array([shares['shift_x'], shares['shift_y']]))
+        image = moved(image, scale=1 + settings['scale'] * shares['scale'], degrees=settings['roll'] * shares['roll'],
+                      shift=settings['shift'] * np.array([shares['shift_x'], shares['shift_y']]))
     if settings['gamma'] or settings['contrast']:
         image = _relit(image, gamma=1 + settings['gamma'] * shares['gamma'],
                        contrast=1 + settings['contrast'] * shares['contrast'])
     return image[..., None]
 
 
-def _moved(image, scale, degrees, shift):
-    """Turns and scales about the centre, then shifts by (x, y) pixels; what comes into view mirrors the border."""
+def moved(image, scale=1.0, degrees=0.0, shift=(0, 0)):
+    """An image uint8 [128, 128] or [128, 128, 3], turned anticlockwise and scaled about its centre, then shifted.
+
+    `shift` is (x, y) in pixels. What comes into view mirrors the border.
+    """
     centre = (images.FACE_SIZE - 1) / 2
     matrix = cv2.getRotationMatrix2D((centre, centre), degrees, scale)
     matrix[:, 2] += shift
-    return cv2.warpAffine(image, matrix, image.shape, flags=cv2.INTER_CUBIC,
+    return cv2.warpAffine(image, matrix, image.shape[1::-1], flags=cv2.INTER_CUBIC,
                           borderMode=cv2.BORDER_REFLECT_101)
 
 

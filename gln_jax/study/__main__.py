@@ -1,0 +1,106 @@
+"""The paper's questions, answered by numbers.
+
+    python -m gln_jax.study failures --ckpt=x8-fast --data=FACES --output=DIR
+    python -m gln_jax.study ablation --workdir=runs/ablation --faces-seen=1600 --data=FACES --output=DIR
+    python -m gln_jax.study lambda --init=x8-fast --workdir=runs/lambda --turns=4 --data=FACES --output=DIR
+
+FACES is a folder of aligned faces (`gln_jax.data.folder` says which). Each study writes its section (Markdown), its
+numbers (JSON), a row per image (CSV) and its plots into DIR. The same command continues a study that was killed, its
+trainings included; these lie in a folder each in --workdir.
+"""
+
+import argparse
+import re
+
+from gln_jax import errors
+
+NETWORKS = 'gn_only', 'ln_only', 'gln4', 'gln6', 'gln8'
+"""In the paper's order of PSNR, from the lowest to the highest."""
+
+SPLITS = 'test/london,test/lfw,test/ffhq256,test/team18f'
+
+
+def main(arguments=None):
+    """The command; see the top of this file."""
+    options = _parser().parse_args(arguments)
+    with errors.reported():
+        from gln_jax import compilation  # only now: --help comes at once
+        compilation.keep()
+        if options.study == 'failures':
+            from gln_jax.study import failures as study
+        elif options.study == 'ablation':
+            from gln_jax.study import ablation as study
+        else:
+            from gln_jax.study import adversarial_weight as study
+        study.run(options)
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog='python -m gln_jax.study', description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    studies = parser.add_subparsers(dest='study', required=True, metavar='STUDY')
+    failing = studies.add_parser('failures', help='what pose, misalignment, occlusion, light and wrong LR images cost')
+    failing.add_argument('--ckpt', required=True, metavar='PATH',
+                         help='the network: a workdir, a checkpoint, a weights file or a released name')
+    ablating = studies.add_parser('ablation', help="the paper's networks and their parts, trained alike")
+    ablating.add_argument('--scale', type=int, choices=(4, 8), default=8, help='(default: 8)')
+    ablating.add_argument('--faces-seen', type=_count, default=1600, metavar='N',
+                          help='faces that each network is trained on (default: 1600)')
+    ablating.add_argument('--networks', type=_networks, default=','.join(NETWORKS), metavar='NAME[,NAME...]',
+                          help=f'in the order that is expected, of {", ".join(NETWORKS)}, gln3 (default: those five)')
+    weighing = studies.add_parser('lambda', help='what adversarial fine-tuning costs and gives, for several lambdas')
+    weighing.add_argument('--init', required=True, metavar='PATH',
+                          help='the stage-1 network: a workdir, a checkpoint, a weights file or a released name')
+    weighing.add_argument('--config', default='configs/x8_fast.py', metavar='FILE',
+                          help='config file of that network (default: configs/x8_fast.py)')
+    weighing.add_argument('--weights', type=_lambdas, default='0,8e3,auto/10,auto,auto*10', metavar='LAMBDA[,...]',
+                          help="numbers in the paper's unit, or auto, or parts and multiples of it "
+                          '(default: 0,8e3,auto/10,auto,auto*10)')
+    weighing.add_argument('--turns', type=_count, default=4, metavar='N', help='turns of stage 2 (default: 4)')
+    for study in (ablating, weighing):
+        study.add_argument('--workdir', required=True, metavar='DIR', help='folder for the runs, a folder each')
+        study.add_argument('--source-weights', default='uspol:3,ffhq256:3', metavar='SOURCE:WEIGHT[,...]',
+                           help="how often a face is drawn, by source; '' is all alike (default: uspol:3,ffhq256:3)")
+    for study in (failing, ablating, weighing):
+        study.add_argument('--data', required=True, metavar='DIR', help='folder of aligned faces')
+        study.add_argument('--directory', default='', metavar='DIR',
+                           help="where prepared data sets are kept (default: TFDS's)")
+        study.add_argument('--output', required=True, metavar='DIR', help='folder for all that the study writes')
+        study.add_argument('--split', type=_words, default=SPLITS, metavar='SPLIT[,SPLIT...]',
+                           help=f'what is scored (default: {SPLITS})')
+        study.add_argument('--images', type=_count, metavar='N', help='score N faces of each split, evenly spread '
+                           '(default: all)')
+    return parser
+
+
+def _words(text):
+    words = [word.strip() for word in text.split(',') if word.strip()]
+    if not words:
+        raise argparse.ArgumentTypeError('is empty')
+    return list(dict.fromkeys(words))
+
+
+def _networks(text):
+    words = _words(text)
+    unknown = [word for word in words if word not in (*NETWORKS, 'gln3')]
+    if unknown:
+        raise argparse.ArgumentTypeError(f'{unknown[0]!r} is none of {", ".join(NETWORKS)}, gln3')
+    return words
+
+
+def _lambdas(text):
+    words = _words(text)
+    for word in words:
+        if not re.fullmatch(r'auto([*/]\d*[1-9]\d*)?|\d+\.?\d*(e[+-]?\d+)?', word):
+            raise argparse.ArgumentTypeError(f'{word!r} is no number, auto, auto/10 or auto*10')
+    return words
+
+
+def _count(text):
+    if not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a number above 0')
+    return int(text)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,130 @@
+"""The paper's ablation (RQ1): the global network alone, the local one alone, and the two joined, trained alike."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from gln_jax import errors, evaluation, files, images, metrics, networks, provenance, speed
+from gln_jax import config as settings
+from gln_jax.data import faces as face_data
+from gln_jax.study import outputs, plots, reports, runs
+
+TITLES = {'gn_only': 'GN-Only', 'ln_only': 'LN-Only', **{f'gln{depth}': f'GLN{depth}' for depth in (3, 4, 6, 8)}}
+BATCH_SIZE = 8
+AVERAGE_DECAY = 0.98  # of an average over some 50 steps, as the runs are short
+VALIDATIONS = 4
+VALIDATION_FACES = 48
+
+ASKED = """\
+Does the order of the paper's ablation come out, GN-Only < LN-Only < GLN4 < GLN6 < GLN8, when every network sees
+equally many faces? PSNR on validation faces is told against the faces seen, and against the multiply-adds that training
+on them took."""
+
+
+def run(options):
+    """The study, for the options of the command line.
+
+    They are `data`, `directory`, `source_weights`, `split`, `images`, `output`, and `workdir` (the runs' folder, a
+    folder each), `scale`, `faces_seen` and `networks`.
+
+    Raises:
+        InputError: the faces, the workdirs or the folder for the output cannot be used.
+        RunError: a training diverged.
+    """
+    configs = {network: config_for(network, options) for network in options.networks}
+    runs.checked(configs.values())
+    config = next(iter(configs.values()))
+    sets = runs.chosen(config, options)
+    output = outputs.claimed(options.output, {
+        'study': 'ablation', 'scale': options.scale, 'faces_seen': options.faces_seen, 'networks': options.networks,
+        'source_weights': options.source_weights, 'images': options.images, 'faces': runs.contents(sets)})
+    generators = {TITLES[network]: runs.trained(TITLES[network], one, Path(options.workdir, network))
+                  for network, one in configs.items()}
+    scores = runs.scored(output, generators, sets, config)
+    curves = {TITLES[network]: [(step * BATCH_SIZE, psnr) for step, psnr in runs.logged(
+        Path(options.workdir, network), 'validation_psnr')] for network in configs}
+    costs = {TITLES[network]: speed.multiply_adds(one) for network, one in configs.items()}
+    write(output, options, generators, scores, curves, costs, bicubic_validation(config))
+
+
+def config_for(network, options):
+    """The config of one of the runs: that of configs/x8.py or x4.py with the network, cut to the faces it may see."""
+    config = settings.default()
+    config.name, config.scale = f'x{options.scale}', options.scale
+    settings.with_variant(config, '' if network == config.network else network)
+    steps = options.faces_seen // BATCH_SIZE
+    if not steps:
+        raise errors.InputError(f'--faces-seen: must be at least a batch of {BATCH_SIZE}, is {options.faces_seen}')
+    config.reconstruction.update(steps=steps, batch_size=BATCH_SIZE)
+    config.optimizer.update(warmup_steps=steps // 10, average_decay=AVERAGE_DECAY)
+    config.adversarial.turns = 0
+    config.validation.faces = VALIDATION_FACES
+    config.checkpoint.every_steps = config.log.pictures_every_steps = max(1, steps // VALIDATIONS)
+    return runs.with_data(config, options)
+
+
+def bicubic_validation(config):
+    """Mean PSNR in dB of bicubic interpolation on the validation faces that training uses."""
+    faces = face_data.load(config, config.validation.split)
+    numbers = np.linspace(0, len(faces) - 1, min(len(faces), config.validation.faces)).astype(int)
+    hr = np.stack([faces.luminance(number) for number in numbers]) / np.float32(255)
+    lr = images.degrade(hr, config.scale, config.degradation)
+    bicubic = np.clip(np.asarray(images.upsample(lr, config.scale, 'bicubic')), 0, 1)
+    return float(np.mean(metrics.psnr(bicubic, hr, 'paper')))
+
+
+def write(output, options, generators, scores, curves, costs, bicubic):
+    """Writes the study's files into `output`, and prints its Markdown.
+
+    Args:
+        output: the folder.
+        options: as of `run`.
+        generators: {title: generator}, in the paper's order; the last is what the others are compared with.
+        scores: {split: `scoring.Scores`} of them and of bicubic.
+        curves: {title: [(faces seen, dB on the validation faces)]}.
+        costs: {title: multiply-adds of restoring a face}.
+        bicubic: dB of bicubic on the validation faces.
+    """
+    titles, everything = list(generators), runs.with_all(scores)
+    config = generators[titles[0]].config
+    rows = [[title, f'{costs[title] / 1e9:.2f} G', f'{networks.parameter_count(loaded.parameters):,}',
+             f'{curves[title][-1][1]:.2f}', f'`{loaded.card["provenance"].get("commit", "")}`']
+            for title, loaded in generators.items()]
+    facts = {**reports.facts(config, runs.described(scores, options), 'paper'),
+             'trained on': f'{options.faces_seen:,} faces each, {options.source_weights or "all sources alike"}, Adam, '
+                           f'batch {BATCH_SIZE}, one seed'}
+    order = [in_order(split, part, titles) for split, part in everything.items()]
+    files.write(output / 'ablation.csv', evaluation.as_csv(runs.together(scores)))
+    files.write(output / 'ablation.png', plots.curves(panels(curves, costs, bicubic)))
+    files.write(output / 'ablation.json', json.dumps({
+        'facts': facts, 'means': runs.means(everything), 'multiply_adds': costs, 'validation': curves,
+        'bicubic_validation': bicubic, 'order': order, 'runs': {
+            title: provenance.of(Path(options.workdir, network)) for title, network in zip(titles, options.networks)},
+    }, indent=2) + '\n')
+    titles_of_rows = ['network', 'multiply-adds a face', 'parameters', f'val, dB (bicubic {bicubic:.2f})', 'trained at']
+    files.write(output / 'ablation.md', reports.text('Ablation (RQ1)', ASKED, facts, [
+        '\n'.join(order), reports.table(titles_of_rows, rows),
+        runs.table(everything, titles[-1]),
+        '![PSNR on validation faces against faces seen, and against multiply-adds](ablation.png)']))
+    print((output / 'ablation.md').read_text())
+
+
+def in_order(split, scores, titles):
+    """A line on whether the PSNR of a `scoring.Scores` rises along the titles."""
+    psnr = {title: np.mean(scores.values[title]['psnr']) for title in titles}
+    ranked = ' < '.join(f'{title} {psnr[title]:.2f}' for title in sorted(titles, key=psnr.get))
+    came_out = sorted(titles, key=psnr.get) == titles
+    return f"- {split}: the paper's order {'came out' if came_out else 'did not come out'}: {ranked}"
+
+
+def panels(curves, costs, bicubic):
+    """The two panels for `plots.curves`: dB against faces seen, and against multiply-adds of training."""
+    found = []
+    for title, cost_of, log in (('faces seen', lambda _: 1, False), (
+            'multiply-adds of training', lambda name: speed.TRAINING_PER_FORWARD * costs[name], True)):
+        lines = {name: ([faces * cost_of(name) for faces, _ in curve], [psnr for _, psnr in curve])
+                 for name, curve in curves.items()}
+        found.append({'x': title, 'y': 'PSNR on validation faces, dB', 'lines': lines, 'level': ('bicubic', bicubic),
+                      'log': log})
+    return found

@@ -1,0 +1,252 @@
+"""The studies end to end, at tiny size on drawn faces: what they write, that they continue, what they refuse."""
+
+import csv
+import json
+
+import numpy as np
+from PIL import Image
+import pytest
+
+from gln_jax import scoring, steps, weights
+from gln_jax.data import drawing
+from gln_jax.study import __main__ as door
+from gln_jax.study import ablation, adversarial_weight, conditions, failures, outputs, reports, runs
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory):
+    """A folder of drawn faces with an index: people with a neutral and a smiling face, and a few with a yaw."""
+    folder = tmp_path_factory.mktemp('faces')
+    rows = [('file', 'split', 'source', 'identity', 'yaw')]
+    for i in range(14):
+        split = 'test' if i < 6 else 'val' if i < 8 else 'train'
+        expression = failures.EXPRESSIONS[i % 2]
+        file = f'{split}/{expression}_{i // 2:03}.png'
+        rows.append((file, split, 'london', f'person {i // 2}', f'{0.06 * (i - 3):.2f}'))
+        (folder / split).mkdir(exist_ok=True)
+        Image.fromarray(drawing.draw_face(i)).save(folder / rows[-1][0])
+    with (folder / 'index.csv').open('w', newline='') as file:
+        csv.writer(file).writerows(rows)
+    return folder
+
+
+@pytest.fixture(scope='module')
+def prepared(tmp_path_factory):
+    return tmp_path_factory.mktemp('tfds')
+
+
+@pytest.fixture
+def study(command, data, prepared):
+    def study(name, *arguments):
+        return command(door.main, name, f'--data={data}', f'--directory={prepared}', *arguments)
+    return study
+
+
+@pytest.fixture
+def few_conditions(monkeypatch):
+    """Of each kind of condition only the first, so that a test does not take minutes."""
+    every = conditions.every
+    bar = [('shift', 2), ('scale', 0.95), ('scale', 1.05)]
+    monkeypatch.setattr(conditions, 'CURVES', {
+        kind: (title, unchanged, tuple(level for level in levels if (kind, level) in bar) or levels[:1], alter)
+        for kind, (title, unchanged, levels, alter) in conditions.CURVES.items()})
+    monkeypatch.setattr(conditions.alterations, 'OCCLUSIONS', {
+        name: how for name, how in conditions.alterations.OCCLUSIONS.items() if name == 'mask'})
+    monkeypatch.setattr(conditions.lr_images, 'wrong', lambda config, wrong=conditions.lr_images.wrong: dict(
+        list(wrong(config).items())[:1]))
+    conditions.levels.cache_clear()
+    yield every
+    conditions.levels.cache_clear()
+
+
+def no_more(*arguments, **options):
+    raise AssertionError('scored again')
+
+
+def test_failures_writes_what_it_measured_and_continues(study, few_conditions, tmp_path, monkeypatch):
+    output = tmp_path / 'failures'
+    arguments = ['--ckpt=x8-fast', '--split=test/london', f'--output={output}']
+    code, out, err = study('failures', *arguments)
+    assert (code, err.count('error')) == (0, 0)
+    names = 'yaw', 'misalignment', 'light', 'occlusion', 'lr_images', 'expression', 'colour', 'worst-test-london'
+    for name in names:
+        assert Image.open(output / f'{name}.png').size[0] > 400
+        assert f'{name}.png' in out
+    with (output / 'failures.csv').open(newline='') as file:
+        rows = list(csv.DictReader(file))
+    found = json.loads((output / 'failures.json').read_text())
+    unaltered = [float(row['gln_psnr']) for row in rows if row['condition'] == 'unaltered']
+    means = {(row['split'], row['condition'], row['level']): row for row in found['means']}
+    assert len(unaltered) == 6 and means['all', 'unaltered', '']['gln'] == pytest.approx(np.mean(unaltered), abs=1e-3)
+    shift = means['all', 'unaltered', '']['gain'] - means['all', 'shift', 2]['gain']
+    assert found['losses']['loss at 2 px shift (2)']['in gain over bicubic'] == pytest.approx(shift)
+    assert 'CC BY 4.0' in out and 'loss at 5 % scale' in out
+
+    monkeypatch.setattr(failures, '_psnr', no_more)
+    monkeypatch.setattr(failures.colour, 'psnr', no_more)
+    text = (output / 'failures.md').read_text()
+    assert study('failures', *arguments)[0] == 0 and (output / 'failures.md').read_text() == text
+    code, _, err = study('failures', *arguments, '--images=2')
+    assert code == 2 and err.count('\n') == 1 and 'images: None there, 2 now' in err
+
+
+def test_all_conditions_change_what_they_are_named_for():
+    from gln_jax import config
+    found = conditions.every(config.default())
+    assert found[0].key == conditions.UNALTERED and len({condition.key for condition in found}) == len(found)
+    image = drawing.draw_face(1)
+    face = failures.face_data.Face(image, 'a.png', 'drawn', '')
+    for condition in found[1:]:
+        assert condition.alter or condition.lr_of or condition.kind == conditions.SEEN_PART
+        if condition.alter:
+            changed = conditions.Altered([face], condition.alter, condition.level)[0]
+            assert changed.file == 'a.png' and (changed.image != image).any()
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path):
+    (tmp_path / 'letter.txt').write_text('dear')
+    with pytest.raises(outputs.errors.InputError, match='holds other files'):
+        outputs.claimed(tmp_path, {'study': 'failures'})
+    with pytest.raises(outputs.errors.InputError, match='is, or lies below, a file'):
+        outputs.claimed(tmp_path / 'letter.txt', {'study': 'failures'})
+    assert [path.name for path in tmp_path.iterdir()] == ['letter.txt']
+
+
+def test_what_is_done_is_not_done_again(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(outputs, 'SECONDS_BETWEEN_REPORTS', 0.0)
+    folder, calls = outputs.claimed(tmp_path / 'new', {'study': 'x', 'splits': ('a',)}), []
+
+    def job(name):
+        def made():
+            calls.append(name)
+            if name == 'c/d' and calls.count(name) == 1:
+                raise KeyboardInterrupt
+            return {'value': name}
+        return made
+    jobs = {name: job(name) for name in ('a', 'b 1', 'c/d')}
+    with pytest.raises(KeyboardInterrupt):
+        outputs.worked_through(folder, jobs)
+    assert '1 of 3 scored' in capsys.readouterr().err
+    outputs.claimed(tmp_path / 'new', {'study': 'x', 'splits': ['a']})
+    assert outputs.worked_through(folder, jobs) == {name: {'value': name} for name in jobs}
+    assert calls == ['a', 'b 1', 'c/d', 'c/d']
+
+
+@pytest.mark.parametrize('arguments, said', [
+    (['--ckpt=nowhere', '--output=x'], 'nowhere: no such workdir'),
+    (['--ckpt=x8-fast', '--output=x', '--split=test/moon'], "there is no split 'test/moon'"),
+    (['--ckpt=x8-fast', '--output=x', '--images=none'], "'none' is not a number"),
+    (['--ckpt=x8-fast', '--output=x', '--split=,'], 'argument --split: is empty'),
+])
+def test_bad_input_is_told_in_one_line(study, arguments, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = study('failures', *arguments)
+    assert code == 2 and said in err.splitlines()[-1] and not (tmp_path / 'x').exists()
+
+
+def test_numbers_as_they_are_told():
+    assert reports.mean([-0.001], sign='+') == '+0.00' and reports.mean_and_interval([1.0], ['a']) == '1.00'
+    assert reports.mean_and_interval([1.0, 1.0], ['a', 'b'], sign='+') == '+1.00 [+1.00, +1.00]'
+    assert reports.table(['a', 'b'], [['1', '2']]) == '| a | b |\n| --- | --- |\n| 1 | 2 |'
+    assert 'CC BY' in reports.credit(['london']) and 'mind them' in reports.credit(['lfw'])
+    assert scoring.spread(5, None) == [0, 1, 2, 3, 4]
+
+
+TRAINING = ['--source-weights=', '--split=test/london', '--images=4']
+
+
+def test_ablation_trains_scores_and_continues(study, tmp_path, monkeypatch):
+    monkeypatch.setattr(ablation, 'BATCH_SIZE', 4)  # on four devices
+    output, workdir = tmp_path / 'ablation', tmp_path / 'runs'
+    arguments = ['--networks=gn_only', '--faces-seen=16', f'--workdir={workdir}', f'--output={output}', *TRAINING]
+    code, out, _ = study('ablation', *arguments)
+    assert code == 0 and 'came out' in out
+    found = json.loads((output / 'ablation.json').read_text())
+    assert [faces for faces, _ in found['validation']['GN-Only']] == [4, 8, 12, 16]
+    assert list(found['means']['test/london']) == ['bicubic', 'GN-Only']
+    assert 'test/london (4)' in out
+    assert found['multiply_adds']['GN-Only'] == pytest.approx(256 * (3 * 256 + 128**2), rel=0.01)
+    assert len((output / 'ablation.csv').read_text().splitlines()) == 1 + 2 * 4
+    assert Image.open(output / 'ablation.png').size[0] > 400
+    monkeypatch.setattr(runs, '_values', no_more)
+    before = (workdir / 'gn_only' / 'metrics.jsonl').read_text()
+    assert study('ablation', *arguments)[0] == 0
+    assert (workdir / 'gn_only' / 'metrics.jsonl').read_text() == before
+    code, _, err = study('ablation', *arguments, '--faces-seen=64')
+    assert code == 2 and 'faces_seen: 16 there, 64 now' in err
+
+
+def test_the_order_is_that_of_the_means_and_compared_with_the_last():
+    identities = ['a', 'a', 'b', 'b']
+    values = {name: {'psnr': np.array([20.0, 21, 22, 23]) + gain} for name, gain in (('A', 0), ('B', 1), ('C', 0.5))}
+    scores = scoring.Scores([('file', 'source', identity) for identity in identities], values, {})
+    assert ablation.in_order('test', scores, ['A', 'C', 'B']) == (
+        "- test: the paper's order came out: A 21.50 < C 22.00 < B 22.50")
+    assert 'did not come out: A 21.50 < C' in ablation.in_order('test', scores, ['A', 'B', 'C'])
+    table = runs.table({'test': scores}, 'B', ('psnr',)).splitlines()
+    assert table[2:] == ['| test | A | 21.50 [20.50, 22.50] | -1.00 [-1.00, -1.00] |',
+                         '| test | B | 22.50 [21.50, 23.50] |  |',
+                         '| test | C | 22.00 [21.00, 23.00] | -0.50 [-0.50, -0.50] |']
+    assert runs.together({'test': scores, 'val': scores}).values['A']['psnr'].tolist() == [20, 21, 22, 23] * 2
+
+
+def test_curves_are_against_faces_and_against_what_training_computes():
+    by_faces, by_cost = ablation.panels({'A': [(8, 20.0), (16, 21.0)]}, {'A': 10.0}, 19.0)
+    assert by_faces['lines'] == {'A': ([8, 16], [20.0, 21.0])} and by_faces['level'] == ('bicubic', 19.0)
+    assert by_cost['lines'] == {'A': ([240.0, 480.0], [20.0, 21.0])} and by_cost['log']
+
+
+def test_ablation_has_the_settings_of_the_command_line():
+    options = door._parser().parse_args(['ablation', '--data=../faces', '--workdir=w', '--output=o'])
+    for network, name in zip(options.networks, ('x8_gn_only', 'x8_ln_only', 'x8_gln4', 'x8_gln6', 'x8')):
+        config = ablation.config_for(network, options)
+        assert (config.name, config.network, config.data.path) == (name, network, '../faces')
+        assert (config.reconstruction.steps, config.optimizer.warmup_steps) == (200, 20)
+        assert config.checkpoint.every_steps == config.log.pictures_every_steps == 50
+
+
+def test_lambda_trains_and_scores(study, tmp_path, monkeypatch):
+    file = tmp_path / 'tiny.py'
+    file.write_text("from gln_jax import config as settings\n\n\ndef get_config(variant=''):\n"
+                    "    config = settings.default()\n    config.network = 'gn_only'\n    config.adversarial.update(\n"
+                    '        batch_size=4, discriminator_steps=1, generator_steps=2)\n    config.validation.faces = 2\n'
+                    '    return config\n')
+    stage_1 = adversarial_weight.config_in(str(file))
+    initial = weights.Loaded(stage_1, steps.create_state(stage_1).average, 'tiny', {})
+    monkeypatch.setattr(weights, 'load_for', lambda config, path: initial)
+    output, workdir = tmp_path / 'lambda', tmp_path / 'runs'
+    arguments = ['--init=tiny', f'--config={file}', '--weights=auto*10', '--turns=1', f'--workdir={workdir}',
+                 f'--output={output}', *TRAINING]
+    code, out, err = study('lambda', *arguments)
+    assert code == 0, err
+    assert sorted(path.name for path in workdir.iterdir()) == ['auto', 'auto_times_10']
+    found = json.loads((output / 'lambda.json').read_text())
+    names = list(found['means']['test/london'])
+    assert names[:2] == ['bicubic', 'stage 1'] and found['default'] == names[2]
+    lambdas = [float(name.partition('(')[2].rstrip(')')) for name in names[2:]]
+    assert lambdas[1] == pytest.approx(10 * lambdas[0], rel=0.01) and lambdas[0] > 0
+    assert f'{names[2]} costs' in out and 'of the way' in out
+    assert Image.open(output / 'faces.png').size[0] > 5 * 256 and Image.open(output / 'lambda.png').size[0] > 400
+
+
+def test_share_of_the_way():
+    values = {'stage 1': {'sharpness': np.array([0.4, 0.6])}, 'x': {'sharpness': np.array([0.7, 0.8])}}
+    assert adversarial_weight.share_of_the_way(scoring.Scores([], values, {}), 'x') == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize('text, factor', [('auto*10', 10), ('auto/10', 0.1), ('auto', None), ('8e3', None)])
+def test_multiples_of_auto(text, factor):
+    assert adversarial_weight.multiple_of_auto(text) == factor
+
+
+@pytest.mark.parametrize('arguments, said', [
+    (['ablation', '--networks=gln9'], "'gln9' is none of"),
+    (['ablation', '--faces-seen=3'], '--faces-seen: must be at least a batch of 8'),
+    (['lambda', '--init=x8-fast', '--weights=much'], "'much' is no number"),
+    (['lambda', '--init=x8-fast', '--weights=auto/0'], "'auto/0' is no number"),
+    (['lambda', '--init=x8-fast', '--config=nowhere.py'], '--config: nowhere.py: is not a config file'),
+    (['lambda', '--init=x4-fast'], 'its scale is 4, that of the config 8'),
+])
+def test_bad_input_of_trainings_is_told_in_one_line(study, arguments, said, tmp_path):
+    code, _, err = study(*arguments, f'--workdir={tmp_path / "runs"}', f'--output={tmp_path / "x"}')
+    assert code == 2 and said in err.splitlines()[-1] and not list(tmp_path.iterdir())
