@@ -32,7 +32,7 @@ from jax.experimental import topologies
 import numpy as np
 
 from gln_jax import config as settings
-from gln_jax import compiled_text, errors, files, images, schedule, steps, training
+from gln_jax import compiled_text, errors, files, images, networks, schedule, steps, training
 
 PHASES = (schedule.RECONSTRUCTION, schedule.GENERATOR, schedule.DISCRIMINATOR)
 
@@ -97,15 +97,16 @@ def compiled(config, phase, devices, faces_per_chip):
     """Compiles one step of training and reads what the compiler made of it.
 
     Args:
-        config: the run's settings; matrix work is done in bfloat16 whatever they say.
+        config: the run's settings; matrix work is done in bfloat16 whatever they say. It is changed so.
         phase: one of PHASES.
         devices: a topology's.
         faces_per_chip: each chip's share of a batch.
     Returns:
         The compiled program's text, and a dict of numbers for one chip, in bytes, seconds and operations.
     """
-    with config.unlocked():
+    with config.unlocked():  # what a TPU's own JAX would choose; this one's backend is the CPU
         config.compute_dtype = 'bfloat16'
+        config.columns_at_once = config.columns_at_once or networks.COLUMNS_AT_ONCE_ON_TPU
     hr = jax.ShapeDtypeStruct((len(devices), faces_per_chip, images.FACE_SIZE, images.FACE_SIZE, 1), np.uint8)
     began = time.perf_counter()
     state = jax.eval_shape(lambda: _state(config, phase))

@@ -10,7 +10,8 @@ NETWORKS = ('gln8', 'gln6', 'gln4', 'gln3', 'gn_only', 'ln_only', 'fast', 'srcnn
 DATA_NAMES = ('drawn', 'folder', 'lfw', 'celeb_a')
 OPTIMIZERS = ('adam', 'sgd', 'muon')
 
-MAY_CHANGE_ON_RESUME = ('log', 'checkpoint', 'data.decoded', 'data.workers', 'data.directory', 'adversarial.turns')
+MAY_CHANGE_ON_RESUME = ('columns_at_once', 'log', 'checkpoint', 'data.decoded', 'data.workers', 'data.directory',
+                        'adversarial.turns')
 """Settings that do not change what a step computes: a run may be continued with others."""
 
 
@@ -22,6 +23,7 @@ def default():
     config.scale = 8  # HR pixels per LR pixel: 8 (from 16x16) or 4 (from 32x32)
     config.network = 'gln8'  # one of NETWORKS
     config.compute_dtype = 'auto'  # of training's matrix work, one of precision.DTYPES; 'auto': bfloat16 but on CPUs
+    config.columns_at_once = 0  # that a local network's convolutions take as one (columns.py); 0: 2 on TPUs, 1 elsewhere
     config.degradation = 'gaussian'  # how LR images are made from HR images: one of images.DEGRADATIONS
 
     config.fast = ConfigDict()  # the network 'fast', the middle one of three sizes

@@ -7,13 +7,14 @@ weights (He et al. 2015) beside it: a GLN's first output is the bilinear image, 
 
 import functools
 import math
+from typing import Callable
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gln_jax import fast_network, images, starts
+from gln_jax import columns, fast_network, images, starts
 from gln_jax.baselines import bccnn, srcnn
 
 DETAIL_WIDTHS = {4: (512, 256, 512), 8: (256, 256, 256)}
@@ -26,6 +27,9 @@ LOCAL_LAYERS = {
     'ln3': ((5, 8), (5, 16), (5, 1)),  # not in the paper: small enough for the quickstart
 }
 """(kernel size, filters) of each convolution of the local networks."""
+
+COLUMNS_AT_ONCE_ON_TPU = 2
+"""Neighbouring columns that the local network's convolutions take as one, where `config.columns_at_once` leaves it open."""
 
 RECONSTRUCTION = 1
 """Which of the discriminator's two classes means 'a reconstruction'; the other means 'a real HR image'."""
@@ -42,8 +46,12 @@ def generator(config):
     if config.network == 'gn_only':
         return GlobalNetworkOnly(config.scale)
     if config.network == 'ln_only':
-        return LocalNetworkOnly(config.scale)
-    return GlobalLocalNetwork(config.scale, local='ln' + config.network.removeprefix('gln'))
+        return LocalNetworkOnly(config.scale, columns_at_once=_columns_at_once(config))
+    return GlobalLocalNetwork(config.scale, 'ln' + config.network.removeprefix('gln'), _columns_at_once(config))
+
+
+def _columns_at_once(config):
+    return config.columns_at_once or (COLUMNS_AT_ONCE_ON_TPU if jax.default_backend() == 'tpu' else 1)
 
 
 def upsampler(config, parameters):
@@ -56,12 +64,13 @@ class GlobalLocalNetwork(nn.Module):
 
     scale: int
     local: str = 'ln8'
+    columns_at_once: int = 1
 
     @nn.compact
     def __call__(self, lr):
         maps = jnp.concatenate([Upsampling(self.scale, name='upsampling')(lr),
                                 Detail(self.scale, last_layer_gain=0.01, name='detail')(lr)], axis=-1)
-        return LocalNetwork(LOCAL_LAYERS[self.local], name='local')(maps)
+        return LocalNetwork(LOCAL_LAYERS[self.local], self.columns_at_once, name='local')(maps)
 
 
 class GlobalNetworkOnly(nn.Module):
@@ -79,10 +88,12 @@ class LocalNetworkOnly(nn.Module):
 
     scale: int
     local: str = 'ln8'
+    columns_at_once: int = 1
 
     @nn.compact
     def __call__(self, lr):
-        return LocalNetwork(LOCAL_LAYERS[self.local], name='local')(images.upsample(lr, self.scale, 'bilinear'))
+        network = LocalNetwork(LOCAL_LAYERS[self.local], self.columns_at_once, name='local')
+        return network(images.upsample(lr, self.scale, 'bilinear'))
 
 
 class Upsampling(nn.Module):
@@ -127,16 +138,40 @@ class Detail(nn.Module):
 
 
 class LocalNetwork(nn.Module):
-    """Convolutions at full resolution, stride 1, same padding, ReLU between them, the last one linear."""
+    """Convolutions at full resolution, stride 1, same padding, ReLU between them, the last one linear.
+
+    `columns_at_once` changes how it is computed (`columns`), and neither its result nor its parameters.
+    """
 
     layers: tuple
+    columns_at_once: int = 1
 
     @nn.compact
     def __call__(self, maps):
+        maps = columns.folded(maps, self.columns_at_once)
         for kernel_size, filters in self.layers[:-1]:
-            maps = nn.relu(nn.Conv(filters, (kernel_size, kernel_size), kernel_init=starts.pass_on_and_he_normal)(maps))
+            maps = nn.relu(Conv(kernel_size, filters, starts.pass_on_and_he_normal, self.columns_at_once)(maps))
         kernel_size, filters = self.layers[-1]
-        return nn.Conv(filters, (kernel_size, kernel_size), kernel_init=starts.pass_on)(maps)
+        image = Conv(kernel_size, filters, starts.pass_on, self.columns_at_once)(maps)
+        return columns.unfolded(image, self.columns_at_once)
+
+
+class Conv(nn.Module):
+    """A convolution of maps [n, h, w / columns_at_once, columns_at_once * c], folded as of `columns`, likewise folded."""
+
+    kernel_size: int
+    filters: int
+    kernel_init: Callable
+    columns_at_once: int
+
+    @nn.compact
+    def __call__(self, maps):
+        inputs = maps.shape[-1] // self.columns_at_once
+        kernel = self.param('kernel', self.kernel_init, (self.kernel_size, self.kernel_size, inputs, self.filters))
+        bias = self.param('bias', nn.initializers.zeros, (self.filters,))
+        maps = jax.lax.conv_general_dilated(maps, columns.folded_kernel(kernel, self.columns_at_once), (1, 1), 'SAME',
+                                            dimension_numbers=('NHWC', 'HWIO', 'NHWC'))
+        return maps + jnp.tile(bias, self.columns_at_once)
 
 
 class Discriminator(nn.Module):

@@ -1,3 +1,4 @@
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -96,3 +97,27 @@ def test_discriminator_has_the_papers_layers():
     kernels = sorted(layer['kernel'].shape for layer in parameters.values())
     assert kernels == sorted([(5, 5, 1, 16), (5, 5, 16, 16), (32 * 32 * 16, 50), (50, 2)])
     assert logits.shape == (3, 2)
+
+
+@pytest.mark.parametrize('layers, columns_at_once', [('ln3', 4), ('ln4', 2)])
+def test_columns_at_once_change_neither_the_image_nor_the_gradient(layers, columns_at_once):
+    maps = jax.random.normal(jax.random.key(1), (2, 8, 16, 2))
+    plain, folded = (networks.LocalNetwork(networks.LOCAL_LAYERS[layers], at_once) for at_once in (1, columns_at_once))
+    parameters = jax.jit(plain.init)(jax.random.key(0), maps)
+    chex.assert_trees_all_equal(parameters, jax.jit(folded.init)(jax.random.key(0), maps))
+    parameters = jax.tree.map(lambda leaf: leaf + 0.05 * jax.random.normal(jax.random.key(2), leaf.shape), parameters)
+
+    def image_and_gradients(network):
+        loss = lambda parameters, maps: jnp.mean(network.apply(parameters, maps) ** 2)
+        return jax.jit(lambda *both: (network.apply(*both), jax.grad(loss, argnums=(0, 1))(*both)))(parameters, maps)
+
+    expected = image_and_gradients(plain)
+    largest = max(float(jnp.max(jnp.abs(leaf))) for leaf in jax.tree.leaves(expected))
+    chex.assert_trees_all_close(image_and_gradients(folded), expected, atol=1e-6 * largest, rtol=1e-4)
+
+
+def test_columns_at_once_are_those_of_the_config():
+    config = settings.default()
+    assert networks.generator(config).columns_at_once == 1  # on a CPU
+    config.columns_at_once = 2
+    assert networks.generator(config).columns_at_once == 2
