@@ -4,8 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gln_jax.study import conditions
-
 ALL = 'all'
 """The name of all splits together."""
 
