@@ -70,7 +70,7 @@ def main(arguments=None):
     with errors.reported():
         _be_quiet()
         _check(options)
-        configs = {name: _config(name) for name in options.configs}
+        configs = {name: _as_on_tpu(_config(name), options.columns_at_once) for name in options.configs}
         kept = _kept(options.output)
         chips = {topology: _topology(topology) for topology in options.topologies}
         versions = {name: importlib.metadata.version(name) for name in ('jax', 'libtpu')}
@@ -79,8 +79,8 @@ def main(arguments=None):
         for topology, topology_ in chips.items():
             for name, config in configs.items():
                 for phase in options.steps:
-                    key = {'config': name, 'step': phase, 'topology': topology, 'chips': len(topology_.devices),
-                           'faces_per_chip': _faces_per_chip(options, config, phase, topology_), **versions}
+                    key = {'config': name, 'columns_at_once': config.columns_at_once, 'step': phase,
+                           'topology': topology, 'chips': len(topology_.devices), 'faces_per_chip': _faces_per_chip(options, config, phase, topology_), **versions}
                     row = next((row for row in kept if key.items() <= row.items()), None)
                     if row is None:
                         text, numbers = compiled(config, phase, topology_.devices, key['faces_per_chip'])
@@ -97,16 +97,13 @@ def compiled(config, phase, devices, faces_per_chip):
     """Compiles one step of training and reads what the compiler made of it.
 
     Args:
-        config: the run's settings; matrix work is done in bfloat16 whatever they say. It is changed so.
+        config: the run's settings, as a TPU's own JAX would take them: see `_as_on_tpu`.
         phase: one of PHASES.
         devices: a topology's.
         faces_per_chip: each chip's share of a batch.
     Returns:
         The compiled program's text, and a dict of numbers for one chip, in bytes, seconds and operations.
     """
-    with config.unlocked():  # what a TPU's own JAX would choose; this one's backend is the CPU
-        config.compute_dtype = 'bfloat16'
-        config.columns_at_once = config.columns_at_once or networks.COLUMNS_AT_ONCE_ON_TPU
     hr = jax.ShapeDtypeStruct((len(devices), faces_per_chip, images.FACE_SIZE, images.FACE_SIZE, 1), np.uint8)
     began = time.perf_counter()
     state = jax.eval_shape(lambda: _state(config, phase))
@@ -189,6 +186,13 @@ def _config(name):
         config = runpy.run_path(path)['get_config'](variant)
     except (OSError, KeyError, SyntaxError, ImportError) as error:
         raise errors.InputError(f'{path}: not a config file ({error!r}); name one as configs/x8.py:gln4') from error
+    return config
+
+
+def _as_on_tpu(config, columns_at_once):
+    """The config with what 'auto' and 0 mean on a TPU; here the backend is the CPU."""
+    config.compute_dtype = 'bfloat16'
+    config.columns_at_once = columns_at_once or config.columns_at_once or networks.COLUMNS_AT_ONCE_ON_TPU
     settings.check(config)
     return config
 
@@ -215,7 +219,7 @@ def _kept(output):
 
 
 def _text_name(row):
-    words = '-'.join(str(row[name]) for name in ('config', 'step', 'topology', 'faces_per_chip'))
+    words = '-'.join(str(row[name]) for name in ('config', 'columns_at_once', 'step', 'topology', 'faces_per_chip'))
     return re.sub(r'[^\w.]+', '-', words) + '.txt'
 
 
@@ -248,6 +252,8 @@ def _parser():
     parser.add_argument('--steps', type=names, default=list(PHASES), metavar='NAME,...',
                         help=f'of {", ".join(PHASES)} (the first is stage 1, the others stage 2); default: all')
     parser.add_argument('--faces-per-chip', type=int, metavar='N', help="default: the config's batch over all chips")
+    parser.add_argument('--columns-at-once', type=int, metavar='N',
+                        help="that a local network's convolutions take as one; default: the config's, 2 where it leaves it open")
     parser.add_argument('--output', metavar='FILE', help='rows as JSON, kept after each; those that it has already are not '
                                                          'made again (remove it after a change to the networks)')
     parser.add_argument('--texts', metavar='FOLDER', help="also keep the compiled programs' texts")

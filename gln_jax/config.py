@@ -135,6 +135,9 @@ def check(config):
                   'augmentation.contrast'):
         if not 0 <= field_of(config, field) < 1:
             raise errors.InputError(f'config.{field}: must be at least 0 and below 1, is {field_of(config, field)}')
+    if config.columns_at_once and (config.columns_at_once < 0 or images.FACE_SIZE % config.columns_at_once):
+        raise errors.InputError(f'config.columns_at_once: must be 0 or divide {images.FACE_SIZE} columns, '
+                                f'is {config.columns_at_once}')
     if not config.reconstruction.steps and not config.adversarial.turns:
         raise errors.InputError('config.reconstruction.steps: 0, and no adversarial.turns either; there is nothing to do')
     if len(config.fast.upsampling_widths) != len(config.fast.upsampling_blocks):

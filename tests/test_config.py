@@ -19,7 +19,8 @@ def test_a_field_that_is_not_known_is_refused():
     ('scale', 3), ('network', 'gln9'), ('degradation', 'area'), ('data.name', 'mnist'), ('optimizer.name', 'lion'),
     ('reconstruction.steps', -1), ('adversarial.turns', -1), ('optimizer.average_decay', 1.0),
     ('adversarial.weight', 'much'), ('adversarial.weight', '-1'), ('data.source_weights', 'lfw'),
-    ('data.source_weights', 'lfw:-2'), ('checkpoint.keep', 0), ('fast.width', 0), ('fast.upsampling_blocks', (1,))])
+    ('data.source_weights', 'lfw:-2'), ('checkpoint.keep', 0), ('fast.width', 0), ('fast.upsampling_blocks', (1,)),
+    ('columns_at_once', 3), ('columns_at_once', -2)])
 def test_a_value_that_cannot_be_used_is_refused_by_its_name(field, value):
     config = settings.default()
     *rooms, name = field.split('.')
