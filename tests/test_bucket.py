@@ -20,6 +20,21 @@ SETTINGS = ['network=gn_only', 'reconstruction.steps=6', 'reconstruction.batch_s
             'adversarial.discriminator_steps=2', 'adversarial.generator_steps=2', 'validation.faces=4',
             'checkpoint.every_steps=3', 'log.every_seconds=0', 'log.pictures_every_steps=6']
 
+EMULATOR = """if True:
+    import sys, threading
+    from http import server
+    server.HTTPServer = server.ThreadingHTTPServer  # or an idle client would block all
+    from gcp_storage_emulator.server import Router, create_server
+
+    one_at_a_time, handle = threading.Lock(), Router.handle  # its storage is not made for threads
+    def handle_alone(router, method):
+        with one_at_a_time:
+            handle(router, method)
+
+    Router.handle = handle_alone
+    create_server('localhost', int(sys.argv[1]), in_memory=True, default_bucket='faces').run()
+"""
+
 
 @pytest.fixture(scope='module')
 def environment():
@@ -27,10 +42,8 @@ def environment():
     with socket.socket() as probe:
         probe.bind(('localhost', 0))
         port = probe.getsockname()[1]
-    program = ('from http import server; server.HTTPServer = server.ThreadingHTTPServer; '  # or an idle client blocks all
-               'from gcp_storage_emulator.server import create_server; '
-               f'create_server("localhost", {port}, in_memory=True, default_bucket="faces").run()')
-    emulator = subprocess.Popen([sys.executable, '-c', program], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    emulator = subprocess.Popen([sys.executable, '-c', EMULATOR, str(port)], stdout=subprocess.DEVNULL,
+                                stderr=subprocess.DEVNULL)
     url = f'http://localhost:{port}'
     while True:
         try:
