@@ -47,6 +47,8 @@ def curves(panels, columns=None, height=3.0):
             axis.set_ylabel(panel['y'])
             if place % columns == columns - 1:
                 axis.legend(fontsize=8, loc='center left', bbox_to_anchor=(1.01, 0.5))
+        for axis in axes.flat[len(panels):]:
+            axis.remove()
         return _png(figure)
 
 
