@@ -1,0 +1,82 @@
+"""evaluate.py: what its arguments mean, where its files go, and bad input."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+import evaluate
+from gln_jax import config as settings
+from gln_jax import errors, networks, weights
+from made_up import made_up_faces
+
+
+@pytest.fixture
+def door(monkeypatch, tmp_path):
+    """Runs evaluate.py on a network of zeros, and returns what it asked of the data: [(name, path, split)]."""
+    config = settings.default()
+    config.scale, config.network = 4, 'gln3'
+    config.data.name, config.data.path = 'folder', 'trained_on_this'
+    shapes = jax.eval_shape(networks.generator(config).init, jax.random.key(0), jnp.zeros((1, 32, 32, 1)))['params']
+    parameters = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), shapes)
+    asked = []
+
+    def load_faces(config, split):
+        asked.append((config.data.name, config.data.path, split))
+        if split == 'tset':
+            raise errors.InputError("there is no split 'tset' here; there are test, train")
+        return made_up_faces(2)
+
+    def run(*arguments):
+        asked.clear()
+        evaluate.main(['--ckpt', str(tmp_path / 'run'), *map(str, arguments)])
+        return asked
+
+    (tmp_path / 'run' / 'checkpoints').mkdir(parents=True)
+    monkeypatch.setattr(weights, 'load_generator', lambda path: weights.Loaded(config, parameters, 'run 7', {}))
+    monkeypatch.setattr(evaluate.face_data, 'load', load_faces)
+    return run
+
+
+def test_door_defaults_to_what_was_trained_on_and_to_the_workdir(door, tmp_path, capsys):
+    assert door() == [('folder', 'trained_on_this', 'test')]
+    folder = tmp_path / 'run' / 'scores' / 'trained_on_this-test-paper'
+    summary = json.loads((folder / 'scores.json').read_text())
+    assert (summary['data'], summary['checkpoint'], summary['scale']) == ('trained_on_this test', 'run 7', 4)
+    assert str(folder / 'faces.png') in capsys.readouterr().out
+
+
+def test_door_scores_each_split_into_its_folder(door, tmp_path):
+    asked = door('--data=lfw', '--split=test/a, test/b', '--protocol=y', '--images=1', '--output', tmp_path / 'out')
+    assert [(name, split) for name, _, split in asked] == [('lfw', 'test/a'), ('lfw', 'test/b')]
+    for folder in ('test-a', 'test-b'):
+        summary = json.loads((tmp_path / 'out' / folder / 'scores.json').read_text())
+        assert (summary['protocol'], summary['images']) == ('y', 1)
+
+
+def test_door_takes_a_folder_of_faces(door, tmp_path):
+    (tmp_path / 'mine').mkdir()
+    asked = door('--data', tmp_path / 'mine', '--output', tmp_path / 'out')
+    assert asked == [('folder', str(tmp_path / 'mine'), 'test')]
+    assert (tmp_path / 'out' / 'scores.csv').exists()
+
+
+@pytest.mark.parametrize('arguments, said', [
+    (['--split=tset'], "'tset'"), (['--data=no_such'], "'no_such'"), (['--split=,'], '--split')])
+def test_door_tells_bad_input_in_one_line(door, capsys, arguments, said):
+    with pytest.raises(SystemExit) as exit:
+        door(*arguments)
+    told = capsys.readouterr().err
+    assert exit.value.code == 2 and told.count('\n') == 1 and told.startswith('error: ') and said in told
+
+
+@pytest.mark.parametrize('ckpt, folder', [
+    ('run', 'run/scores/lfw-test-paper'),
+    ('run/checkpoints/200', 'run/scores/checkpoints-200-lfw-test-paper'),
+    ('run/reconstruction', 'run/scores/reconstruction-lfw-test-paper'),
+    ('x8.safetensors', 'scores/x8-lfw-test-paper')])
+def test_scores_of_different_networks_go_to_different_folders(tmp_path, ckpt, folder):
+    (tmp_path / 'run' / 'checkpoints').mkdir(parents=True)
+    options = evaluate._parser().parse_args(['--ckpt', str(tmp_path / ckpt)])
+    assert evaluate._output(options, 'lfw', 'test', alone=True) == tmp_path / folder

@@ -1,0 +1,153 @@
+"""Photographs are read from any file and written in any format; damaged ones are named."""
+
+import io
+import struct
+import time
+import zlib
+
+import hypothesis
+from hypothesis import strategies
+import numpy as np
+from PIL import Image
+import pytest
+
+from gln_jax import errors
+from gln_jax.photos import reading
+from made_up import colours
+
+
+def file_of(picture, form='PNG', **options):
+    file = io.BytesIO()
+    (picture if isinstance(picture, Image.Image) else Image.fromarray(picture)).save(file, form, **options)
+    return file.getvalue()
+
+
+def read(content, name='photo'):
+    return reading.decode(io.BytesIO(content), name)
+
+
+def test_plain_pixels_come_back_to_the_bit():
+    for channels, mode in ((1, 'L'), (2, 'LA'), (3, 'RGB'), (4, 'RGBA')):
+        pixels = colours(channels=channels)
+        picture = read(file_of(Image.fromarray(pixels[..., 0] if channels == 1 else pixels)))
+        np.testing.assert_array_equal(picture.pixels, pixels, err_msg=mode)
+        np.testing.assert_array_equal(read(reading.encode(pixels, 'png')).pixels, pixels)
+
+
+def test_sixteen_bits_palette_and_cmyk():
+    grey = colours(channels=1)[..., 0]
+    np.testing.assert_array_equal(read(file_of(Image.fromarray(grey.astype(np.uint16) * 257))).pixels[..., 0], grey)
+    palette = Image.fromarray(colours()).quantize(16)
+    np.testing.assert_array_equal(read(file_of(palette)).pixels, np.asarray(palette.convert('RGB')))
+    palette.info['transparency'] = palette.getpixel((0, 0))
+    see_through = read(file_of(palette, transparency=palette.getpixel((0, 0)))).pixels
+    assert see_through.shape[-1] == 4 and see_through[0, 0, 3] == 0 and see_through[..., 3].max() == 255
+    cmyk = read(file_of(Image.fromarray(colours()).convert('CMYK'), 'JPEG', quality=100)).pixels
+    assert np.abs(cmyk.astype(int) - colours()).mean() < 3
+
+
+@pytest.mark.parametrize('orientation, undo', [(3, 2), (6, 1), (8, 3)])
+def test_pictures_are_turned_upright(orientation, undo):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    turned = np.rot90(colours(), undo)
+    picture = read(file_of(np.ascontiguousarray(turned), 'PNG', exif=exif))
+    np.testing.assert_array_equal(picture.pixels, colours())
+
+
+def test_of_an_animation_the_first_frame_is_used_and_that_is_said():
+    frames = [Image.fromarray(colours(seed=seed)) for seed in range(3)]
+    picture = read(file_of(frames[0], 'WEBP', save_all=True, append_images=frames[1:], lossless=True))
+    assert picture.notes == ('has 3 frames, of which the first is used',)
+    np.testing.assert_array_equal(picture.pixels[..., :3], colours())
+
+
+def png_header(width, height):
+    def chunk(kind, content):
+        return struct.pack('>I', len(content)) + kind + content + struct.pack('>I', zlib.crc32(kind + content))
+    return (b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', width, height, 8, 2, 0, 0, 0))
+            + chunk(b'IDAT', zlib.compress(bytes(1000))) + chunk(b'IEND', b''))
+
+
+@pytest.mark.parametrize('content, message', [
+    (b'', 'photo: cannot be read as a picture .the file is empty'),
+    (b'Dear Sir or Madam, ' * 20, 'photo: cannot be read as a picture .not a picture'),
+    (file_of(colours(), 'JPEG')[:700], 'photo: cannot be read as a picture .image file is truncated'),
+    (file_of(colours())[:2000], 'photo: cannot be read as a picture'),
+    (png_header(30_000, 30_000), 'photo: is 30000x30000 pixels, 900 million; at most 110 million'),
+    (file_of(Image.fromarray(np.zeros((9, 9), np.float32)), 'TIFF'), '32 bits per pixel'),
+], ids=['empty', 'text', 'truncated jpeg', 'truncated png', 'huge', 'float'])
+def test_bad_files_are_named(content, message):
+    before = Image.MAX_IMAGE_PIXELS
+    with pytest.raises(errors.InputError, match=message):
+        read(content)
+    assert Image.MAX_IMAGE_PIXELS == before
+
+
+def test_missing_files_and_folders_are_named(tmp_path):
+    with pytest.raises(errors.InputError, match='none.jpg: no such file'):
+        reading.read(tmp_path / 'none.jpg')
+    with pytest.raises(errors.InputError, match='is a folder'):
+        reading.read(tmp_path)
+
+
+def originals():
+    small = colours(16, 20)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    grey = Image.fromarray(small[..., 0])
+    return [file_of(small), file_of(small, 'JPEG', exif=exif), file_of(small, 'WEBP'), file_of(small, 'GIF'),
+            file_of(small, 'BMP'), file_of(grey, 'TIFF'), file_of(colours(16, 20, 4), 'PNG'), file_of(small, 'PPM'),
+            file_of(Image.fromarray(small).convert('CMYK'), 'JPEG'), file_of(Image.fromarray(small).quantize(8))]
+
+
+def test_2000_damaged_files_raise_nothing_but_input_errors():
+    """Bytes replaced, cut out, doubled or cut off, in headers more often than elsewhere."""
+    rng = np.random.default_rng(0)
+    files = originals()
+    began, refused = time.perf_counter(), 0
+    for turn in range(2000):
+        content = bytearray(files[turn % len(files)])
+        for _ in range(rng.integers(1, 6)):
+            at = int(rng.integers(len(content)) * rng.random() ** 2)
+            kind = rng.integers(4)
+            if kind == 0:
+                content[at] = int(rng.choice([0, 1, 127, 128, 255, rng.integers(256)]))
+            elif kind == 1:
+                del content[at:at + int(rng.integers(1, 9))]
+            elif kind == 2:
+                content[at:at] = content[at:at + int(rng.integers(1, 30))]
+            elif rng.random() < 0.3:
+                del content[at:]
+            content = content or bytearray(b'\0')
+        try:
+            picture = read(bytes(content))
+        except errors.InputError as error:
+            refused += 1
+            assert '\n' not in str(error).strip()
+        else:
+            assert picture.pixels.dtype == np.uint8 and picture.pixels.shape[-1] in (1, 2, 3, 4)
+    assert 200 < refused < 1990  # the files are damaged, but not all beyond reading
+    assert time.perf_counter() - began < 60
+
+
+@hypothesis.settings(deadline=None, max_examples=60)
+@hypothesis.given(strategies.binary(max_size=300))
+def test_arbitrary_bytes_raise_nothing_but_input_errors(content):
+    for start in (b'', b'\x89PNG\r\n\x1a\n', b'\xff\xd8\xff', b'GIF89a', b'II*\0', b'BM', b'RIFF\0\0\0\0WEBP'):
+        try:
+            read(start + content)
+        except errors.InputError:
+            pass
+
+
+@pytest.mark.parametrize('ending', list(reading.WRITTEN))
+@pytest.mark.parametrize('channels', [1, 2, 3, 4])
+def test_every_kind_of_pixels_can_be_written_in_every_format(channels, ending):
+    pixels = colours(channels=channels)
+    pixels[..., -1] = 255 if channels in (2, 4) else pixels[..., -1]
+    back = read(reading.encode(pixels, ending))
+    assert back.ending == ending
+    colour = back.pixels[..., :3] if back.pixels.shape[-1] > 2 else back.pixels[..., :1]
+    expected = pixels[..., :3] if channels > 2 else pixels[..., :1]
+    assert np.abs(colour.astype(int) - expected).mean() < 6
