@@ -24,7 +24,6 @@ import json
 import os
 import pathlib
 import re
-import runpy
 import time
 
 import jax
@@ -70,7 +69,7 @@ def main(arguments=None):
     with errors.reported():
         _be_quiet()
         _check(options)
-        configs = {name: _as_on_tpu(_config(name), options.columns_at_once) for name in options.configs}
+        configs = {name: _as_on_tpu(settings.of_file(name), options.columns_at_once) for name in options.configs}
         kept = _kept(options.output)
         chips = {topology: _topology(topology) for topology in options.topologies}
         versions = {name: importlib.metadata.version(name) for name in ('jax', 'libtpu')}
@@ -178,15 +177,6 @@ def _topology(name):
         return topologies.get_topology_desc(platform='tpu', topology_name=name, **options)
     except Exception as error:  # libtpu names no class of its own
         raise errors.InputError(f'--topologies: libtpu knows no {name!r} ({error})') from error
-
-
-def _config(name):
-    path, _, variant = name.partition(':')
-    try:
-        config = runpy.run_path(path)['get_config'](variant)
-    except (OSError, KeyError, SyntaxError, ImportError) as error:
-        raise errors.InputError(f'{path}: not a config file ({error!r}); name one as configs/x8.py:gln4') from error
-    return config
 
 
 def _as_on_tpu(config, columns_at_once):

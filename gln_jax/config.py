@@ -1,6 +1,7 @@
 """Every setting once, with its unit; validation; to and from JSON."""
 
 import json
+import runpy
 
 from ml_collections import ConfigDict
 
@@ -84,6 +85,15 @@ def default():
     config.log.every_seconds = 5.0  # terminal, metrics.jsonl and TensorBoard scalars
     config.log.pictures_every_steps = 1000  # TensorBoard sample grids and validation PSNR
     return config.lock()
+
+
+def of_file(name):
+    """The config of a config file, with a variant after a colon: 'configs/x8.py:gln4'. Raises InputError."""
+    path, _, variant = name.partition(':')
+    try:
+        return runpy.run_path(path)['get_config'](variant)
+    except (OSError, KeyError, SyntaxError, ImportError) as error:
+        raise errors.InputError(f'{path}: not a config file ({error!r}); name one as configs/x8.py:gln4') from error
 
 
 def with_variant(config, variant):

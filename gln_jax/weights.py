@@ -40,6 +40,12 @@ class Loaded(NamedTuple):
     card: dict  # 'provenance', 'scores' and 'trust' (of a photos.trust.Calibration), as far as known
 
 
+class Checkpoint(NamedTuple):
+    folder: epath.Path
+    config: ConfigDict
+    state: Any  # a steps.State
+
+
 def load_generator(path):
     """The averaged generator in `path`: a workdir of train.py, a checkpoint's folder, a weights file, or a released name.
 
@@ -56,14 +62,19 @@ def load_generator(path):
     if not path.is_dir():
         with files.on_disk(path) as file:
             return _load_file(file)._replace(description=str(name))
+    folder, config, state = checkpoint_in(path)
+    inside = folder.relative_to(path) if folder != path else ''
+    return Loaded(config, state.average, str(epath.Path(name) / inside),
+                  {'provenance': _provenance(config, folder, int(state.step))})
+
+
+def checkpoint_in(path):
+    """The `Checkpoint` that a workdir's newest, or a checkpoint's own folder is. Raises InputError where there is none."""
     from gln_jax import checkpoints, schedule, steps  # only now: a weights file is read faster without them
     folder = checkpoints.find(path)
     config = checkpoints.load_config(folder)
     step = int(folder.name) if folder.name.isdigit() else schedule.total_steps(config)  # of one that was moved: its end
-    state = checkpoints.load_state(folder, steps.shape_after(config, step))
-    inside = folder.relative_to(path) if folder != path else ''
-    return Loaded(config, state.average, str(epath.Path(name) / inside),
-                  {'provenance': _provenance(config, folder, int(state.step))})
+    return Checkpoint(folder, config, checkpoints.load_state(folder, steps.shape_after(config, step)))
 
 
 def load_for(config, path):

@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 import pytest
 
+from gln_jax import config as settings
 from gln_jax import scoring, steps, weights
 from gln_jax.data import drawing
 from gln_jax.study import __main__ as door
@@ -211,7 +212,7 @@ def test_lambda_trains_and_scores(study, tmp_path, monkeypatch):
                     "    config = settings.default()\n    config.network = 'gn_only'\n    config.adversarial.update(\n"
                     '        batch_size=4, discriminator_steps=1, generator_steps=2)\n    config.validation.faces = 2\n'
                     '    return config\n')
-    stage_1 = adversarial_weight.config_in(str(file))
+    stage_1 = settings.of_file(str(file))
     initial = weights.Loaded(stage_1, steps.create_state(stage_1).average, 'tiny', {})
     monkeypatch.setattr(weights, 'load_for', lambda config, path: initial)
     output, workdir = tmp_path / 'lambda', tmp_path / 'runs'
@@ -244,7 +245,7 @@ def test_multiples_of_auto(text, factor):
     (['ablation', '--faces-seen=3'], '--faces-seen: must be at least a batch of 8'),
     (['lambda', '--init=x8-fast', '--weights=much'], "'much' is no number"),
     (['lambda', '--init=x8-fast', '--weights=auto/0'], "'auto/0' is no number"),
-    (['lambda', '--init=x8-fast', '--config=nowhere.py'], '--config: nowhere.py: is not a config file'),
+    (['lambda', '--init=x8-fast', '--config=nowhere.py'], 'nowhere.py: not a config file'),
     (['lambda', '--init=x4-fast'], 'its scale is 4, that of the config 8'),
 ])
 def test_bad_input_of_trainings_is_told_in_one_line(study, arguments, said, tmp_path):

@@ -19,7 +19,7 @@ import numpy as np
 import PIL.Image
 
 from gln_jax import errors, images
-from gln_jax.photos import detection, eyes, given_eyes
+from gln_jax.photos import detection, given_eyes
 
 FOUND_WITHIN = 0.25
 CROPS = (None, 64, 32, 16)

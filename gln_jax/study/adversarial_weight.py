@@ -3,11 +3,11 @@
 import json
 from pathlib import Path
 import re
-import runpy
 
 import numpy as np
 
-from gln_jax import checkpoints, errors, evaluation, files, networks, pictures, scoring, steps, weights
+from gln_jax import config as settings
+from gln_jax import evaluation, files, networks, pictures, scoring, weights
 from gln_jax.study import outputs, plots, reports, runs
 
 STAGE_1 = 'stage 1'
@@ -30,7 +30,7 @@ def run(options):
         InputError: the network, the config, the faces, the workdirs or the folder for the output cannot be used.
         RunError: a training diverged.
     """
-    base = runs.with_data(config_in(options.config), options)
+    base = runs.with_data(settings.of_file(options.config), options)
     base.reconstruction.steps, base.adversarial.turns = 0, options.turns
     base.optimizer.average_decay = AVERAGE_DECAY
     turn = base.adversarial.discriminator_steps + base.adversarial.generator_steps
@@ -57,15 +57,6 @@ def run(options):
     scores = runs.scored(output, generators, sets, base)
     files.write(output / 'faces.png', pictures.png(_strip(generators, sets, base)))
     write(output, options, generators, scores, accuracies, f'lambda {names[AUTO]}' if AUTO in names else None)
-
-
-def config_in(path):
-    """The config of a config file, with a variant after a colon. Raises InputError where there is none."""
-    file, _, variant = path.partition(':')
-    try:
-        return runpy.run_path(file)['get_config'](variant)
-    except (OSError, KeyError, SyntaxError, ImportError) as error:
-        raise errors.InputError(f'--config: {file}: is not a config file ({error})') from error
 
 
 def multiple_of_auto(text):
@@ -140,10 +131,7 @@ def _with_weight(base, weight):
 
 def _lambda_of(workdir):
     """The lambda of a run, as its last checkpoint has it."""
-    folder = checkpoints.find(workdir)
-    config = checkpoints.load_config(folder)
-    state = checkpoints.load_state(folder, steps.shape_after(config, int(folder.name)))
-    return float(state.adversarial_weight)
+    return float(weights.checkpoint_in(workdir).state.adversarial_weight)
 
 
 def _accuracy(workdir):

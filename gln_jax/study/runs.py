@@ -9,9 +9,7 @@ from gln_jax import errors, files, networks, progress, scoring, training, weight
 from gln_jax import config as settings
 from gln_jax.data import faces as face_data
 from gln_jax.study import outputs, reports
-
-ALL = 'all'
-"""The name of all splits together."""
+from gln_jax.study.measured import ALL
 
 
 def with_data(config, options):
