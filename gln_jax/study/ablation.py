@@ -12,6 +12,7 @@ from gln_jax.study import outputs, plots, reports, runs
 
 TITLES = {'gn_only': 'GN-Only', 'ln_only': 'LN-Only', **{f'gln{depth}': f'GLN{depth}' for depth in (3, 4, 6, 8)}}
 BATCH_SIZE = 8
+LEARNING_RATE = 5e-4  # half the default: in runs as short as these, 1e-3 threw the deeper networks off in their first steps
 AVERAGE_DECAY = 0.98  # of an average over some 50 steps, as the runs are short
 VALIDATIONS = 4
 VALIDATION_FACES = 48
@@ -57,7 +58,7 @@ def config_for(network, options):
     if not steps:
         raise errors.InputError(f'--faces-seen: must be at least a batch of {BATCH_SIZE}, is {options.faces_seen}')
     config.reconstruction.update(steps=steps, batch_size=BATCH_SIZE)
-    config.optimizer.update(warmup_steps=steps // 10, average_decay=AVERAGE_DECAY)
+    config.optimizer.update(learning_rate=LEARNING_RATE, warmup_steps=steps // 10, average_decay=AVERAGE_DECAY)
     config.adversarial.turns = 0
     config.validation.faces = VALIDATION_FACES
     config.checkpoint.every_steps = config.log.pictures_every_steps = max(1, steps // VALIDATIONS)
