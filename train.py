@@ -37,10 +37,12 @@ def main():
     with errors.reported():
         config = _config_from(sys.argv)
         _check_processes()
-        from gln_jax import compilation, hosts, supervision  # only now: --help comes at once
+        from gln_jax import compilation, hosts, parallel, supervision  # only now: --help comes at once
         if hosts.expected(FLAGS.num_processes) > 1 and not supervision.is_supervised():
             sys.exit(supervision.run())
         compilation.keep(FLAGS.compilation_cache)
+        if hosts.expected(FLAGS.num_processes) == 1:
+            parallel.a_device_per_core(config)
         hosts.join(FLAGS.coordinator, FLAGS.num_processes, FLAGS.process_id)
     with hosts.together(), errors.reported():
         from gln_jax import training

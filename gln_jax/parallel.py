@@ -4,12 +4,39 @@ A mapped update takes and returns a state that looks like a single device's; its
 devices of all hosts.
 """
 
+import math
+import os
+
 import jax
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 import numpy as np
 
-from gln_jax import errors, steps
+from gln_jax import errors, provenance, steps
+
+DEVICE_COUNT = '--xla_force_host_platform_device_count'
+
+PATIENCE = 600
+"""Seconds that a core waits for the others before XLA ends the process: as long as a machine may be suspended."""
+
+
+def a_device_per_core(*configs):
+    """Makes every core a device of its own, where the devices are CPUs and all batches of `configs` can be split so.
+
+    XLA shares the operations of one device badly over threads: GLN4 and GLN8 train 1.2 to 1.4 times as fast on two
+    devices of one core each. Not so with Muon, all of whose work each device does. To be called before anything else
+    of JAX; does nothing where XLA_FLAGS already says how many devices there are.
+    """
+    batch_sizes, given = [], os.environ.get('XLA_FLAGS', '')
+    for config in configs:
+        if config.reconstruction.steps:
+            batch_sizes.append(1 if config.optimizer.name == 'muon' else config.reconstruction.batch_size)
+        if config.adversarial.turns:
+            batch_sizes.append(config.adversarial.batch_size)
+    devices = max(count for count in range(1, provenance.cores() + 1) if math.gcd(*batch_sizes) % count == 0)
+    if devices > 1 and DEVICE_COUNT not in given:
+        os.environ['XLA_FLAGS'] = (f'{given} {DEVICE_COUNT}={devices} '
+                                   f'--xla_cpu_collective_call_terminate_timeout_seconds={PATIENCE}').strip()
 
 
 def mapped(update, devices=None):

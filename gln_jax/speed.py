@@ -4,7 +4,8 @@
     python -m gln_jax.speed --networks=fast,gln4 --scales=4,8 --batch-sizes=1,16 --dtypes=float32,bfloat16
 
 The ceiling is the rate of a large matrix product in the same number format, measured first. A network's share of it
-counts the multiplications and additions that XLA finds in the forward pass, and three times as many for a training step.
+counts the multiplications and additions that XLA finds in the forward pass, and three times as many for a training step,
+which is train.py's: on CPUs, each core is a device (unless XLA_FLAGS says how many there are).
 Each figure is the best of several repetitions: on a machine that does other work too, take ratios from one run and no
 absolute times. Memory is what a training step needs beside its state. At the end, a process of its own takes the first
 network's first training step from a cold start: without compiled programs from before, then with them.
@@ -32,20 +33,25 @@ TRAINING_PER_FORWARD = 3  # a backward pass computes as much again for the input
 def main(arguments=None):
     options = _parser().parse_args(arguments)
     with errors.reported():
+        sizes = [_config(options.networks[0], options.scales[0], 'auto', size) for size in options.batch_sizes]
+        parallel.a_device_per_core(*sizes)
+        dtypes = options.dtypes or (['float32'] if jax.default_backend() == 'cpu' else ['bfloat16', 'float32'])
         configs = [_config(*chosen) for chosen in itertools.product(
-            options.networks, options.scales, options.dtypes, options.batch_sizes)]
+            options.networks, options.scales, dtypes, options.batch_sizes)]
         if options.first_step:
             _take_first_step(configs[0], options.first_step)
             return
+        for config in configs:
+            parallel.check_batch_size(config.reconstruction.batch_size, '--batch-sizes')
         print(f'{jax.device_count()} x {jax.devices()[0].device_kind}, jax {jax.__version__}')
-        ceilings = {dtype: matrix_product_rate(dtype) for dtype in options.dtypes}
+        ceilings = {dtype: matrix_product_rate(dtype) for dtype in dtypes}
         for dtype, ceiling in ceilings.items():
             print(f'matrix product of {MATRIX_SIZE}x{MATRIX_SIZE} in {dtype}: {ceiling / 1e9:,.0f} GFLOP/s')
         print(f'{"network":>8} {"scale":>5} {"dtype":>8} {"batch":>5} {"GMAC/face":>9} {"parameters":>10} '
               f'{"restores/s":>10} {"ceiling":>7} {"trains/s":>8} {"ceiling":>7} {"memory":>8} {"compiling":>9}')
         for config in configs:
             print(_row(config, ceilings[config.compute_dtype]), flush=True)
-        cold, warm = _cold_starts(options)
+        cold, warm = _cold_starts(options, dtypes[0])
         print(f'first training step of {options.networks[0]} after a cold start: {cold:.1f} s; '
               f'with compiled programs kept from before: {warm:.1f} s')
 
@@ -69,8 +75,8 @@ def _config(network, scale, dtype, batch_size):
     config = settings.default()
     config.network, config.scale, config.compute_dtype = network, scale, dtype
     config.reconstruction.batch_size = batch_size
+    config.adversarial.turns = 0
     settings.check(config)
-    parallel.check_batch_size(batch_size, '--batch-sizes')
     return config
 
 
@@ -125,12 +131,12 @@ def seconds(function):
     return best
 
 
-def _cold_starts(options):
+def _cold_starts(options, dtype):
     """Seconds from the start of a process to the end of its first training step: the first time, and the second."""
     with tempfile.TemporaryDirectory(prefix='gln_jax_') as cache:
         command = [sys.executable, '-m', 'gln_jax.speed', f'--first-step={cache}', f'--networks={options.networks[0]}',
                    f'--scales={options.scales[0]}', f'--batch-sizes={options.batch_sizes[0]}',
-                   f'--dtypes={options.dtypes[0]}']
+                   f'--dtypes={dtype}']
         seconds = []
         for _ in range(2):
             began = time.perf_counter()
@@ -153,8 +159,7 @@ def _parser():
                         help=f'of {", ".join(settings.NETWORKS)} (default: fast,gln4,gln8)')
     parser.add_argument('--scales', type=numbers, default=[8, 4], metavar='N[,N...]', help='4, 8 or both (default: 8,4)')
     parser.add_argument('--batch-sizes', type=numbers, default=[16], metavar='N[,N...]', help='(default: 16)')
-    parser.add_argument('--dtypes', type=words, default=['float32'] if jax.default_backend() == 'cpu' else
-                        ['bfloat16', 'float32'], metavar='NAME[,NAME...]',
+    parser.add_argument('--dtypes', type=words, metavar='NAME[,NAME...]',
                         help='float32, bfloat16 or both (default: both, but float32 alone on a CPU)')
     parser.add_argument('--first-step', metavar='DIR', help=argparse.SUPPRESS)  # what _cold_starts calls
     return parser

@@ -34,7 +34,7 @@ def run(options):
         RunError: a training diverged.
     """
     configs = {network: config_for(network, options) for network in options.networks}
-    runs.checked(configs.values())
+    runs.prepared(list(configs.values()))
     config = next(iter(configs.values()))
     sets = runs.chosen(config, options)
     output = outputs.claimed(options.output, {

@@ -36,7 +36,7 @@ def run(options):
     turn = base.adversarial.discriminator_steps + base.adversarial.generator_steps
     base.checkpoint.every_steps = base.log.pictures_every_steps = turn
     texts = list(dict.fromkeys([AUTO] * any(map(multiple_of_auto, options.weights)) + options.weights))
-    runs.checked([_with_weight(base, AUTO if multiple_of_auto(text) else text) for text in texts])
+    runs.prepared([_with_weight(base, AUTO if multiple_of_auto(text) else text) for text in texts])
     stage_1 = weights.load_for(base, options.init)
     sets = runs.chosen(base, options)
     output = outputs.claimed(options.output, {

@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 
-from gln_jax import errors, files, networks, progress, scoring, training, weights
+from gln_jax import errors, files, networks, parallel, progress, scoring, training, weights
 from gln_jax import config as settings
 from gln_jax.data import faces as face_data
 from gln_jax.study import outputs, reports
@@ -116,10 +116,11 @@ def means(scores):
                     for method, values in part.values.items()} for split, part in scores.items()}
 
 
-def checked(configs):
-    """Raises InputError where one of the configs cannot be trained, before any is."""
+def prepared(configs):
+    """Raises InputError where one of the configs cannot be trained, before any is; gives each core a device of its own."""
     for config in configs:
         settings.check(config)
+    parallel.a_device_per_core(*configs)
 
 
 def _values(restorer, faces, config):
