@@ -6,7 +6,8 @@ from pathlib import Path
 
 from etils import epath
 
-from gln_jax import checkpoints, comparison, errors, evaluation, files, methods, metrics, networks, weights
+from gln_jax import (checkpoints, comparison, errors, evaluation, files, methods, metrics, networks, parallel, scoring,
+                     weights)
 from gln_jax import config as settings
 from gln_jax.data import faces as face_data
 
@@ -27,6 +28,7 @@ SPLIT.csv and faces-SPLIT.png. The same command continues one that was stopped.
 def main(arguments=None):
     options = _parser().parse_args(arguments)
     with errors.reported():
+        parallel.a_device_per_core(scoring.BATCH_SIZE)
         loaded = weights.load_generator(options.ckpt)
         config = _with_data(loaded.config, options.data)
         chosen = methods.named(options.methods, loaded) if options.methods is not None else None

@@ -42,7 +42,7 @@ def main():
             sys.exit(supervision.run())
         compilation.keep(FLAGS.compilation_cache)
         if hosts.expected(FLAGS.num_processes) == 1:
-            parallel.a_device_per_core(config)
+            parallel.a_device_per_core(*parallel.training_batch_sizes(config))
         hosts.join(FLAGS.coordinator, FLAGS.num_processes, FLAGS.process_id)
     with hosts.together(), errors.reported():
         from gln_jax import training

@@ -5,7 +5,7 @@
 
 PyTorch's network gets JAX's parameters, and its images must be the same before anything is timed. On a CPU both compute
 in float32 with all cores; on a GPU both in bfloat16, PyTorch compiled (torch.compile) and in its channels-last layout.
-A training step is stage 1's: degradation, forward, backward, Adam, with JAX on a device per core, as train.py does. JAX's also clips and keeps the moving average.
+A training step is stage 1's: degradation, forward, backward, Adam, with JAX on a device per core, as train.py and evaluate.py do. JAX's also clips and keeps the moving average.
 """
 
 import argparse
@@ -66,7 +66,7 @@ def main(arguments=None):
     config.network, config.scale = options.network, options.scale
     batch_size = config.reconstruction.batch_size = options.batch_size
     config.adversarial.turns = 0
-    parallel.a_device_per_core(config)
+    parallel.a_device_per_core(batch_size)
     hr = np.random.default_rng(0).integers(0, 256, (batch_size, images.FACE_SIZE, images.FACE_SIZE, 1), np.uint8)
     ours, theirs = _in_jax(config, hr), _in_pytorch(config, hr)
     difference = np.abs(np.asarray(ours['restores']()) - theirs['restores']().float().cpu().numpy().transpose(0, 2, 3, 1))
@@ -88,7 +88,7 @@ def main(arguments=None):
 def _in_jax(config, hr):
     state = steps.create_state(config)
     lr = images.degrade(jnp.asarray(hr, jnp.float32) / 255, config.scale)
-    restore = jax.jit(precision.applied(networks.generator(config), precision.of(config)))
+    restore = parallel.over_devices(precision.applied(networks.generator(config), precision.of(config)))
     update = parallel.mapped(steps.generator_update(config, steps.reconstruction_optimizer(config), adversarial=False))
     generator, trained = jax.device_get(state.generator), [parallel.placed(state)]
 

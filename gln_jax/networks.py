@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gln_jax import columns, fast_network, images, starts
+from gln_jax import columns, fast_network, images, parallel, starts
 from gln_jax.baselines import bccnn, srcnn
 
 DETAIL_WIDTHS = {4: (512, 256, 512), 8: (256, 256, 256)}
@@ -55,8 +55,11 @@ def _columns_at_once(config):
 
 
 def upsampler(config, parameters):
-    """The jitted function of LR luminance [n, h, w, 1] in [0, 1] to HR luminance [n, h*scale, w*scale, 1], not clipped."""
-    return functools.partial(jax.jit(generator(config).apply), {'params': parameters})
+    """The compiled function of LR luminance [n, h, w, 1] in [0, 1] to HR luminance [n, h*scale, w*scale, 1], not clipped.
+
+    Both are float32; a batch is split over this host's devices where it can be.
+    """
+    return functools.partial(parallel.over_devices(generator(config).apply), {'params': parameters})
 
 
 class GlobalLocalNetwork(nn.Module):

@@ -5,10 +5,11 @@
 
 The ceiling is the rate of a large matrix product in the same number format, measured first. A network's share of it
 counts the multiplications and additions that XLA finds in the forward pass, and three times as many for a training step,
-which is train.py's: on CPUs, each core is a device (unless XLA_FLAGS says how many there are).
+which is train.py's. On CPUs, each core is a device for both (unless XLA_FLAGS says how many there are).
 Each figure is the best of several repetitions: on a machine that does other work too, take ratios from one run and no
-absolute times. Memory is what a training step needs beside its state. At the end, a process of its own takes the first
-network's first training step from a cold start: without compiled programs from before, then with them.
+absolute times. Memory and the time of compiling are a training step's; memory is what it needs beside its state. At the
+end, a process of its own takes the first network's first training step from a cold start: without compiled programs from
+before, then with them.
 """
 
 import argparse
@@ -33,8 +34,7 @@ TRAINING_PER_FORWARD = 3  # a backward pass computes as much again for the input
 def main(arguments=None):
     options = _parser().parse_args(arguments)
     with errors.reported():
-        sizes = [_config(options.networks[0], options.scales[0], 'auto', size) for size in options.batch_sizes]
-        parallel.a_device_per_core(*sizes)
+        parallel.a_device_per_core(*options.batch_sizes)
         dtypes = options.dtypes or (['float32'] if jax.default_backend() == 'cpu' else ['bfloat16', 'float32'])
         configs = [_config(*chosen) for chosen in itertools.product(
             options.networks, options.scales, dtypes, options.batch_sizes)]
@@ -84,12 +84,11 @@ def _row(config, ceiling):
     batch_size = config.reconstruction.batch_size
     state, hr = steps.create_state(config), _faces(batch_size)
     lr = images.degrade(jnp.asarray(hr, jnp.float32) / 255, config.scale, config.degradation)
+    restore = parallel.over_devices(precision.applied(networks.generator(config), precision.of(config)))
     began = time.perf_counter()
-    restore = precision.applied(networks.generator(config), precision.of(config))
-    restore = jax.jit(restore).lower(state.generator, lr).compile()
     train = _training_update(config).lower(state, parallel.split(hr)).compile()
     compiling = time.perf_counter() - began
-    operations = restore.cost_analysis()['flops'] / batch_size
+    operations = 2 * multiply_adds(config)
     parameters = networks.parameter_count(state.generator)
     memory = train.memory_analysis().temp_size_in_bytes
     restored = batch_size / seconds(lambda: restore(state.generator, lr))

@@ -1,7 +1,7 @@
 """The state of a training run and its two updates: one for the generator, one for the discriminator.
 
 The updates are pure functions (state, hr) -> (state, metrics) for one device's share of a batch; they average their
-gradients over the devices of the axis `AXIS`, under which parallel.py maps them.
+gradients over the devices of the axis `parallel.AXIS`, under which parallel.py maps them.
 """
 
 from typing import Any
@@ -13,10 +13,7 @@ import optax
 import optax.contrib
 
 from gln_jax import config as settings
-from gln_jax import images, losses, networks, precision
-
-AXIS = 'batch'
-"""Name of the mapped axis over which a batch is split."""
+from gln_jax import images, losses, networks, parallel, precision
 
 UNSET = -1.0
 """Value of `State.adversarial_weight` while lambda is still to be found."""
@@ -108,7 +105,7 @@ def generator_update(config, optimizer, adversarial):
 
     def update(state, hr):
         gradient, (weight, terms) = jax.grad(loss, has_aux=True)(state.generator, state, hr)
-        gradient, metrics = jax.lax.pmean((gradient, terms), AXIS)
+        gradient, metrics = jax.lax.pmean((gradient, terms), parallel.AXIS)
         changes, optimizer_state = optimizer.update(gradient, state.generator_optimizer, state.generator)
         parameters = optax.apply_updates(state.generator, changes)
         metrics['psnr'] = losses.psnr_of_loss(metrics['reconstruction_loss'], hr[0].size)
@@ -141,7 +138,7 @@ def discriminator_update(config, optimizer):
                            'discriminator_accuracy': losses.discriminator_accuracy(hr_logits, sr_logits)}
 
         gradient, metrics = jax.grad(loss, has_aux=True)(state.discriminator)
-        gradient, metrics = jax.lax.pmean((gradient, metrics), AXIS)
+        gradient, metrics = jax.lax.pmean((gradient, metrics), parallel.AXIS)
         changes, optimizer_state = optimizer.update(gradient, state.discriminator_optimizer, state.discriminator)
         return state.replace(
             step=state.step + 1,
@@ -222,7 +219,7 @@ def _biases_in_paper_unit(config):
 def _found_weight(weight, terms):
     """lambda: as it is, or, while UNSET, such that the adversarial term is AUTO_SHARE of L_MS over all devices."""
     reconstruction, adversarial = jax.lax.pmean(jax.lax.stop_gradient(
-        (terms['reconstruction_loss'], terms['adversarial_loss'])), AXIS)
+        (terms['reconstruction_loss'], terms['adversarial_loss'])), parallel.AXIS)
     return jnp.where(weight == UNSET, AUTO_SHARE * reconstruction / adversarial, weight)
 
 

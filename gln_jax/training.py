@@ -161,7 +161,7 @@ def _validation(config):
     chosen = np.linspace(0, len(faces) - 1, count).astype(int)  # evenly, as a folder may be sorted by source
     hr = np.stack([faces.luminance(index) for index in chosen]) / np.float32(255)
     lr = images.degrade(hr, config.scale, config.degradation)
-    upsample = jax.jit(networks.generator(config).apply)
+    upsample = parallel.over_devices(networks.generator(config).apply)
     shown = np.linspace(0, count - 1, min(count, 8)).astype(int)
     fixed = [images.upsample(lr[shown], config.scale, method) for method in ('nearest', 'bicubic')]
 

@@ -19,12 +19,14 @@ from tqdm import tqdm
 
 from gln_jax import errors
 
-ALIGNED_BATCH_SIZE = 32
+ALIGNED_BATCH_SIZE, PHOTO_BATCH_SIZE = 32, 4  # of a photograph's face, four variants at once
 
 
 def main(arguments=None):
     options = _parser().parse_args(arguments)
     with errors.reported():
+        from gln_jax import parallel  # only now: --help comes at once
+        parallel.a_device_per_core(ALIGNED_BATCH_SIZE if options.aligned else PHOTO_BATCH_SIZE)
         paths, is_folder = _inputs(pathlib.Path(options.input))
         if options.eyes and (is_folder or options.aligned):
             raise errors.InputError(
@@ -95,7 +97,7 @@ def _run(options, paths, is_folder):
         from gln_jax.photos import reading
         reading.read(paths[0])  # before the network is loaded, which takes longer
     scale = None if options.scale == 'auto' else int(options.scale)
-    upsampler = face_upsampling.load(options.ckpt, scale, ALIGNED_BATCH_SIZE if options.aligned else 4)
+    upsampler = face_upsampling.load(options.ckpt, scale, ALIGNED_BATCH_SIZE if options.aligned else PHOTO_BATCH_SIZE)
     entries, failed = [], []
     work = _aligned_faces if options.aligned else _photographs
     with tqdm(total=len(paths), unit=' files', disable=not is_folder, file=sys.stderr) as bar:

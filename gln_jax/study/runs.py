@@ -120,7 +120,7 @@ def prepared(configs):
     """Raises InputError where one of the configs cannot be trained, before any is; gives each core a device of its own."""
     for config in configs:
         settings.check(config)
-    parallel.a_device_per_core(*configs)
+    parallel.a_device_per_core(*(size for config in configs for size in parallel.training_batch_sizes(config)))
 
 
 def _values(restorer, faces, config):
