@@ -60,14 +60,14 @@ def default():
     config.optimizer.average_decay = 0.999  # of the generator's moving average, which evaluation uses; 0 is none
 
     config.reconstruction = ConfigDict()  # stage 1
-    config.reconstruction.steps = 60_000  # 0 is for a run that starts from trained weights and makes stage 2 alone
-    config.reconstruction.batch_size = 32  # faces a step, over all devices
+    config.reconstruction.steps = 15_000  # 0 is for a run that starts from trained weights and makes stage 2 alone
+    config.reconstruction.batch_size = 128  # faces a step, over all devices: 16 for each of a v5e-8's (README, TPU compiler)
 
     config.adversarial = ConfigDict()  # stage 2
     config.adversarial.turns = 200  # 0 is no stage 2
     config.adversarial.discriminator_steps = 10  # in each turn, with the generator fixed
     config.adversarial.generator_steps = 50  # in each turn, with the discriminator fixed
-    config.adversarial.batch_size = 32
+    config.adversarial.batch_size = 128
     config.adversarial.weight = 'auto'  # lambda in the paper's unit, '8e3' say; 'auto': the term starts at L_MS / 10
     config.adversarial.generator_learning_rate = 1e-4
     config.adversarial.discriminator_learning_rate = 1e-4
