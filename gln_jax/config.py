@@ -9,6 +9,7 @@ from gln_jax import errors, images, precision
 
 NETWORKS = ('gln8', 'gln6', 'gln4', 'gln3', 'gn_only', 'ln_only', 'fast', 'srcnn', 'bccnn')
 DATA_NAMES = ('drawn', 'folder', 'lfw', 'celeb_a')
+DISCRIMINATORS = ('paper', 'patch')
 OPTIMIZERS = ('adam', 'sgd', 'muon')
 
 MAY_CHANGE_ON_RESUME = ('columns_at_once', 'log', 'checkpoint', 'data.decoded', 'data.workers', 'data.directory',
@@ -65,6 +66,7 @@ def default():
 
     config.adversarial = ConfigDict()  # stage 2
     config.adversarial.turns = 200  # 0 is no stage 2
+    config.adversarial.discriminator = 'paper'  # one of DISCRIMINATORS; 'patch' judges patches (patch_discriminator.py)
     config.adversarial.discriminator_steps = 10  # in each turn, with the generator fixed
     config.adversarial.generator_steps = 50  # in each turn, with the discriminator fixed
     config.adversarial.batch_size = 128
@@ -131,6 +133,7 @@ def check(config):
     _check_one_of(config, 'degradation', images.DEGRADATIONS)
     _check_one_of(config, 'data.name', DATA_NAMES)
     _check_one_of(config, 'optimizer.name', OPTIMIZERS)
+    _check_one_of(config, 'adversarial.discriminator', DISCRIMINATORS)
     if config.data.name == 'folder' and not config.data.path:
         raise errors.InputError('config.data.path: name the folder of faces, --config.data.path=DIR')
     for field in ('reconstruction.batch_size', 'adversarial.batch_size', 'validation.faces',

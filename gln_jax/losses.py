@@ -2,7 +2,8 @@
 
 Images come in [0, 1]; here alone they are brought to the paper's unit, pixels in 0..255 with the squared error *summed*
 over the pixels, so that a lambda or a learning rate quoted from the paper means the same. D(.) is the probability that
-an image is a reconstruction; it comes as the discriminator's logits.
+an image is a reconstruction; it comes as the discriminator's logits,
+[n, 2], or [n, h, w, 2] where it judges patches: every mean is then one over patches too.
 """
 
 import jax
@@ -17,7 +18,7 @@ def reconstruction_loss(sr, hr):
 
 
 def adversarial_loss(sr_logits):
-    """-(1/n) sum_i log(1 - D(G(xL_i))): small where the discriminator takes reconstructions for real, [n, 2] logits."""
+    """-(1/n) sum_i log(1 - D(G(xL_i))): small where the discriminator takes reconstructions for real, by its logits."""
     return -jnp.mean(_log_real(sr_logits))
 
 
@@ -27,12 +28,12 @@ def generator_loss(reconstruction, adversarial, weight):
 
 
 def discriminator_loss(hr_logits, sr_logits):
-    """L_D = -(1/2n) sum_i [log(1 - D(xH_i)) + log D(G(xL_i))], for logits [n, 2] of both."""
+    """L_D = -(1/2n) sum_i [log(1 - D(xH_i)) + log D(G(xL_i))], for the logits of both."""
     return -(jnp.mean(_log_real(hr_logits)) + jnp.mean(_log_reconstruction(sr_logits))) / 2
 
 
 def discriminator_accuracy(hr_logits, sr_logits):
-    """Share in [0, 1] of the images [n, 2] + [n, 2] that the discriminator puts on the right side."""
+    """Share in [0, 1] of all images, or patches, that the discriminator puts on the right side."""
     right = [jnp.argmax(hr_logits, axis=-1) != RECONSTRUCTION, jnp.argmax(sr_logits, axis=-1) == RECONSTRUCTION]
     return jnp.mean(jnp.concatenate(right).astype(jnp.float32))
 
@@ -43,8 +44,8 @@ def psnr_of_loss(reconstruction, pixels):
 
 
 def _log_real(logits):
-    return jax.nn.log_softmax(logits)[:, 1 - RECONSTRUCTION]
+    return jax.nn.log_softmax(logits)[..., 1 - RECONSTRUCTION]
 
 
 def _log_reconstruction(logits):
-    return jax.nn.log_softmax(logits)[:, RECONSTRUCTION]
+    return jax.nn.log_softmax(logits)[..., RECONSTRUCTION]

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gln_jax import columns, fast_network, images, parallel, starts
+from gln_jax import columns, fast_network, images, parallel, patch_discriminator, starts
 from gln_jax.baselines import bccnn, srcnn
 
 DETAIL_WIDTHS = {4: (512, 256, 512), 8: (256, 256, 256)}
@@ -48,6 +48,11 @@ def generator(config):
     if config.network == 'ln_only':
         return LocalNetworkOnly(config.scale, columns_at_once=_columns_at_once(config))
     return GlobalLocalNetwork(config.scale, 'ln' + config.network.removeprefix('gln'), _columns_at_once(config))
+
+
+def discriminator(config):
+    """The Flax module that `config.adversarial.discriminator` names: HR [n, 128, 128, 1] -> logits [n, 2] or [n, h, w, 2]."""
+    return patch_discriminator.PatchDiscriminator() if config.adversarial.discriminator == 'patch' else Discriminator()
 
 
 def _columns_at_once(config):

@@ -45,7 +45,7 @@ def create_state(config, generator=None):
     lr = images.degrade(hr, config.scale, config.degradation)
     if generator is None:
         generator = networks.generator(config).init(generator_key, lr)['params']
-    discriminator = networks.Discriminator().init(discriminator_key, hr)['params']
+    discriminator = networks.discriminator(config).init(discriminator_key, hr)['params']
     return State(
         step=jnp.int32(0),
         generator=generator,
@@ -152,7 +152,7 @@ def discriminator_update(config, optimizer):
 def _networks(config):
     """The functions (parameters, LR) -> HR of the generator and (parameters, HR) -> logits of the discriminator."""
     dtype = precision.of(config)
-    return precision.applied(networks.generator(config), dtype), precision.applied(networks.Discriminator(), dtype)
+    return tuple(precision.applied(network(config), dtype) for network in (networks.generator, networks.discriminator))
 
 
 def reconstruction_optimizer(config):

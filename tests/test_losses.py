@@ -26,6 +26,13 @@ def test_discriminator_loss_is_the_papers_mean_of_both_halves():
     assert losses.discriminator_loss(SURE_RECONSTRUCTION, SURE_RECONSTRUCTION) == pytest.approx(20, rel=1e-5)
 
 
+def test_patches_weigh_alike():
+    patches = jnp.stack([EVEN, SURE_RECONSTRUCTION], axis=1)[:, :, None]
+    assert losses.adversarial_loss(patches) == pytest.approx((np.log(2) + 40) / 2, rel=1e-5)
+    assert losses.discriminator_loss(-patches, patches) == pytest.approx(np.log(2) / 2, rel=1e-5)
+    assert losses.discriminator_accuracy(-patches, patches) == pytest.approx(0.75)
+
+
 def test_discriminator_accuracy_counts_both_halves():
     assert losses.discriminator_accuracy(-SURE_RECONSTRUCTION, SURE_RECONSTRUCTION) == 1
     assert losses.discriminator_accuracy(SURE_RECONSTRUCTION, SURE_RECONSTRUCTION) == 0.5

@@ -99,6 +99,19 @@ def test_discriminator_has_the_papers_layers():
     assert logits.shape == (3, 2)
 
 
+def test_the_patch_discriminator_judges_each_patch_by_itself():
+    config = settings.default()
+    config.adversarial.discriminator = 'patch'
+    discriminator = networks.discriminator(config)
+    images = jax.random.uniform(jax.random.key(1), (2, 128, 128, 1))
+    parameters = jax.jit(discriminator.init)(jax.random.key(0), images)
+    judge = jax.jit(lambda images: discriminator.apply(parameters, images))
+    logits, altered = judge(images), judge(images.at[:, :8, :8].add(0.5))
+    assert logits.shape == (2, 16, 16, 2)
+    is_other = jnp.any(logits != altered, axis=(0, 3))
+    assert is_other[0, 0] and not is_other[4:].any() and not is_other[:, 4:].any()
+
+
 @pytest.mark.parametrize('layers, columns_at_once', [('ln3', 4), ('ln4', 2)])
 def test_columns_at_once_change_neither_the_image_nor_the_gradient(layers, columns_at_once):
     maps = jax.random.normal(jax.random.key(1), (2, 8, 16, 2))

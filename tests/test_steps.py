@@ -81,8 +81,10 @@ def test_a_given_lambda_stays(faces):
     assert metrics['generator_loss'] == pytest.approx(expected, rel=1e-5)
 
 
-def test_each_update_leaves_the_other_network_alone(faces):
+@pytest.mark.parametrize('discriminator', settings.DISCRIMINATORS)
+def test_each_update_leaves_the_other_network_alone(discriminator, faces):
     config = sgd_config()
+    config.adversarial.discriminator = discriminator
     state = jax.device_get(steps.begin_adversarial(config, steps.create_state(config)))
     discriminate = parallel.mapped(steps.discriminator_update(config, steps.discriminator_optimizer(config)))
     after, metrics = discriminate(state, parallel.split(faces))
