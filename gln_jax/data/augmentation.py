@@ -42,8 +42,9 @@ def moved(image, scale=1.0, degrees=0.0, shift=(0, 0)):
     centre = (images.FACE_SIZE - 1) / 2
     matrix = cv2.getRotationMatrix2D((centre, centre), degrees, scale)
     matrix[:, 2] += shift
-    return cv2.warpAffine(image, matrix, image.shape[1::-1], flags=cv2.INTER_CUBIC,
-                          borderMode=cv2.BORDER_REFLECT_101)
+    image = image.astype(np.uint16)  # of which OpenCV interpolates three times as many pixels a second as of 8 bits
+    image = cv2.warpAffine(image, matrix, image.shape[1::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
+    return np.minimum(image, 255).astype(np.uint8)
 
 
 def _relit(image, gamma, contrast):
