@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gln_jax import columns, fast_network, images, parallel, patch_discriminator, starts
+from gln_jax import columns, convolutions, fast_network, images, parallel, patch_discriminator, starts
 from gln_jax.baselines import bccnn, srcnn
 
 DETAIL_WIDTHS = {4: (512, 256, 512), 8: (256, 256, 256)}
@@ -30,6 +30,9 @@ LOCAL_LAYERS = {
 
 COLUMNS_AT_ONCE_ON_TPU = 2
 """Neighbouring columns that the local network's convolutions take as one, where `config.columns_at_once` leaves it open."""
+
+COLUMNS_AT_ONCE_WHERE_NARROW = 2
+"""Likewise, at least, of layers with one or two channels on a side: elsewhere, too, these take a third of the time so."""
 
 RECONSTRUCTION = 1
 """Which of the discriminator's two classes means 'a reconstruction'; the other means 'a real HR image'."""
@@ -156,12 +159,15 @@ class LocalNetwork(nn.Module):
 
     @nn.compact
     def __call__(self, maps):
-        maps = columns.folded(maps, self.columns_at_once)
-        for kernel_size, filters in self.layers[:-1]:
-            maps = nn.relu(Conv(kernel_size, filters, starts.pass_on_and_he_normal, self.columns_at_once)(maps))
-        kernel_size, filters = self.layers[-1]
-        image = Conv(kernel_size, filters, starts.pass_on, self.columns_at_once)(maps)
-        return columns.unfolded(image, self.columns_at_once)
+        folds = 1
+        for kernel_size, filters in self.layers:
+            is_last = filters == 1
+            is_narrow = min(maps.shape[-1] // folds, filters) <= 2
+            before, folds = folds, max(self.columns_at_once, COLUMNS_AT_ONCE_WHERE_NARROW if is_narrow else 1)
+            maps = columns.folded(columns.unfolded(maps, before), folds)
+            maps = Conv(kernel_size, filters, starts.pass_on if is_last else starts.pass_on_and_he_normal, folds)(maps)
+            maps = maps if is_last else nn.relu(maps)
+        return columns.unfolded(maps, folds)
 
 
 class Conv(nn.Module):
@@ -177,8 +183,7 @@ class Conv(nn.Module):
         inputs = maps.shape[-1] // self.columns_at_once
         kernel = self.param('kernel', self.kernel_init, (self.kernel_size, self.kernel_size, inputs, self.filters))
         bias = self.param('bias', nn.initializers.zeros, (self.filters,))
-        maps = jax.lax.conv_general_dilated(maps, columns.folded_kernel(kernel, self.columns_at_once), (1, 1), 'SAME',
-                                            dimension_numbers=('NHWC', 'HWIO', 'NHWC'))
+        maps = convolutions.convolved(maps, columns.folded_kernel(kernel, self.columns_at_once))
         return maps + jnp.tile(bias, self.columns_at_once)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gln_jax import errors, files, networks, pictures, scoring, weights
+from gln_jax import errors, files, networks, parallel, pictures, scoring, weights
 from gln_jax.data import faces as face_data
 from gln_jax.data import folder
 from gln_jax.study import colour, conditions, failures_report, outputs, reports
@@ -26,6 +26,7 @@ def run(options):
         InputError: the network, the faces or the folder for the output cannot be used.
         RunError: the network gave something that is not finite.
     """
+    parallel.a_device_per_core(scoring.BATCH_SIZE)
     loaded = weights.load_generator(options.ckpt)
     config = loaded.config.copy_and_resolve_references()
     config.data.update(name='folder', path=options.data, directory=options.directory)
