@@ -6,6 +6,7 @@ channels than the maps. Where it has fewer, the two change places.
 """
 
 import jax
+import jax.numpy as jnp
 
 MANY_CHANNELS = 32
 """From so many on, a kernel's gradient is taken image by image on CPUs."""
@@ -49,4 +50,5 @@ def _on_cpu(maps, gradient, size):
     if gradient.shape[-1] < MANY_CHANNELS:
         return _of_kernel(maps, gradient, size)
     # Written out, as XLA computes convolutions a hundred times as slowly in its loops.
-    return sum(_of_kernel(maps[image:image + 1], gradient[image:image + 1], size) for image in range(len(maps)))
+    of_images = [_of_kernel(maps[image:image + 1], gradient[image:image + 1], size) for image in range(len(maps))]
+    return sum(gradient.astype(jnp.float32) for gradient in of_images).astype(maps.dtype)
