@@ -5,7 +5,8 @@
 
 Each row is another way to read the same faces: decoded at every visit or once and kept, augmented in threads of the
 training process or in so many worker processes. The device is simulated: it takes a batch, is busy for as long as a
-device that trains on so many faces a second would be, without using this machine's processor, and takes the next.
+device that trains on so many faces a second would be, without using this machine's processor, and takes the next, which
+is fetched meanwhile, as train.py does.
 """
 
 import argparse
@@ -32,21 +33,18 @@ def main(arguments=None):
         for decoded in (False, True):
             for workers in options.workers:
                 config.data.decoded, config.data.workers = decoded, workers
-                rate = _rate(config, options.batch_size, lambda: None)
+                rate = _rate(config, options.batch_size)
                 waits = _waiting(config, options.batch_size, options.device)
                 print(f'{"once" if decoded else "every visit":>11} {workers or "threads":>9} {rate:>8,.0f} '
                       f'{rate / max(workers, 1):>18,.0f} {waits:>12.1%}', flush=True)
 
 
-def _rate(config, batch_size, device):
-    """Faces a second where every batch is followed by `device()`."""
-    batches = pipeline.training_batches(config, batch_size)
-    for _ in range(2 * pipeline.BATCHES_AHEAD * max(config.data.workers, 1)):
-        next(batches)  # those made ahead would flatter the rate
+def _rate(config, batch_size):
+    """Faces a second that the pipeline makes, alone."""
+    batches = _warm_batches(config, batch_size)
     began, count = time.perf_counter(), 0
     while time.perf_counter() - began < SECONDS_EACH:
         next(batches)
-        device()
         count += 1
     seconds = time.perf_counter() - began
     batches.close()
@@ -55,17 +53,26 @@ def _rate(config, batch_size, device):
 
 def _waiting(config, batch_size, faces_per_second):
     """The share of its time that the simulated device waits for a batch."""
-    achieved = _rate(config, batch_size, lambda: time.sleep(batch_size / faces_per_second))
-    alone = _sleeping_rate(batch_size, faces_per_second)
-    return max(0.0, 1 - achieved / alone)
+    batches, busy = _warm_batches(config, batch_size), batch_size / faces_per_second
+    next(batches)
+    began = now = time.perf_counter()
+    free_at, waited = began + busy, 0.0
+    while now - began < SECONDS_EACH:
+        next(batches)
+        now = time.perf_counter()
+        waited += max(0.0, now - free_at)
+        starts_at = max(now, free_at)
+        time.sleep(starts_at - now)
+        free_at = starts_at + busy
+    batches.close()
+    return waited / (free_at - began)
 
 
-def _sleeping_rate(batch_size, faces_per_second):
-    """What the simulated device does where batches cost nothing: a sleep lasts a little longer than it was asked to."""
-    began = time.perf_counter()
-    for _ in range(20):
-        time.sleep(batch_size / faces_per_second)
-    return 20 * batch_size / (time.perf_counter() - began)
+def _warm_batches(config, batch_size):
+    batches = pipeline.training_batches(config, batch_size)
+    for _ in range(2 * pipeline.BATCHES_AHEAD * max(config.data.workers, 1)):
+        next(batches)  # those made ahead would flatter the rate
+    return batches
 
 
 def _parser():

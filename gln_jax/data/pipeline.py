@@ -11,7 +11,7 @@ from gln_jax import config as settings
 from gln_jax import errors
 from gln_jax.data import augmentation, decoded, faces as data
 
-THREADS = 4  # that read and augment, in each process
+THREADS = 1  # that read and augment, in each process: several would mostly wait for Python's lock
 BATCHES_AHEAD = 8  # ready before they are asked for, in each process
 DECODED = 'luminance_of_train.npy'  # beside the prepared data set
 SHUFFLED_AT_LEAST = 1000  # faces; Grain takes milliseconds per face to shuffle a few of them
