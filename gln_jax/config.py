@@ -41,7 +41,7 @@ def default():
     config.data.directory = ''  # where prepared data sets are kept; '' is TFDS's own, ~/tensorflow_datasets
     config.data.source_weights = ''  # how often a face is drawn, by source: 'uspol:4,ffhq256:4'; the others weigh 1
     config.data.decoded = True  # keep the luminance beside the prepared faces, 16 kB each; False decodes at every visit
-    config.data.workers = 0  # processes that read and augment; 0 is threads of this process
+    config.data.workers = 0  # processes that read and augment; 0 is a thread of this process
 
     config.augmentation = ConfigDict()  # each face anew at every visit; ranges are uniform
     config.augmentation.flip = True  # mirror every second face

@@ -38,5 +38,5 @@ def test_input_is_measured_in_each_way_to_read(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(measure_input, 'SECONDS_EACH', 0.2)
     measure_input.main([f'--data={tmp_path}', '--workers=0,1', '--batch-size=8', '--device=1000000'])
     rows = [line.split() for line in capsys.readouterr().out.splitlines()[-4:]]
-    assert [row[-4] for row in rows] == ['threads', '1', 'threads', '1']
+    assert [row[-4] for row in rows] == ['thread', '1', 'thread', '1']
     assert all(float(row[-3].replace(',', '')) > 0 and float(row[-1][:-1]) > 2 for row in rows), 'nothing is so fast'

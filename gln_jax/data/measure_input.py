@@ -3,7 +3,7 @@
     python -m gln_jax.data.measure_input
     python -m gln_jax.data.measure_input --data=DIR --workers=0,2,8 --device=5000
 
-Each row is another way to read the same faces: decoded at every visit or once and kept, augmented in threads of the
+Each row is another way to read the same faces: decoded at every visit or once and kept, augmented in a thread of the
 training process or in so many worker processes. The device is simulated: it takes a batch, is busy for as long as a
 device that trains on so many faces a second would be, without using this machine's processor, and takes the next, which
 is fetched meanwhile, as train.py does.
@@ -35,7 +35,7 @@ def main(arguments=None):
                 config.data.decoded, config.data.workers = decoded, workers
                 rate = _rate(config, options.batch_size)
                 waits = _waiting(config, options.batch_size, options.device)
-                print(f'{"once" if decoded else "every visit":>11} {workers or "threads":>9} {rate:>8,.0f} '
+                print(f'{"once" if decoded else "every visit":>11} {workers or "thread":>9} {rate:>8,.0f} '
                       f'{rate / max(workers, 1):>18,.0f} {waits:>12.1%}', flush=True)
 
 
@@ -80,7 +80,7 @@ def _parser():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--data', metavar='DIR', help='folder of aligned faces (default: the drawn faces)')
     parser.add_argument('--workers', type=lambda text: [int(number) for number in text.split(',')], default=[0, 1, 2],
-                        metavar='N[,N...]', help='worker processes; 0 is threads of one process (default: 0,1,2)')
+                        metavar='N[,N...]', help='worker processes; 0 is a thread of one process (default: 0,1,2)')
     parser.add_argument('--batch-size', type=int, default=256, metavar='N', help='faces a batch (default: 256)')
     parser.add_argument('--device', type=int, default=5000, metavar='N',
                         help='faces a second that the simulated device trains on (default: 5000)')
