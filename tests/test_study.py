@@ -8,7 +8,7 @@ from PIL import Image
 import pytest
 
 from gln_jax import config as settings
-from gln_jax import scoring, steps, weights
+from gln_jax import scoring, speed, steps, weights
 from gln_jax.data import drawing
 from gln_jax.study import __main__ as door
 from gln_jax.study import ablation, adversarial_weight, conditions, failures, outputs, reports, runs
@@ -182,7 +182,7 @@ def test_the_order_is_that_of_the_means_and_compared_with_the_last():
     values = {name: {'psnr': np.array([20.0, 21, 22, 23]) + gain} for name, gain in (('A', 0), ('B', 1), ('C', 0.5))}
     scores = scoring.Scores([('file', 'source', identity) for identity in identities], values, {})
     assert ablation.in_order('test', scores, ['A', 'C', 'B']) == (
-        "- test: the paper's order came out: A 21.50 < C 22.00 < B 22.50")
+        "- test: the expected order came out: A 21.50 < C 22.00 < B 22.50")
     assert 'did not come out: A 21.50 < C' in ablation.in_order('test', scores, ['A', 'B', 'C'])
     table = runs.table({'test': scores}, 'B', ('psnr',)).splitlines()
     assert table[2:] == ['| test | A | 21.50 [20.50, 22.50] | -1.00 [-1.00, -1.00] |',
@@ -200,10 +200,19 @@ def test_curves_are_against_faces_and_against_what_training_computes():
 def test_ablation_has_the_settings_of_the_command_line():
     options = door._parser().parse_args(['ablation', '--data=../faces', '--workdir=w', '--output=o'])
     for network, name in zip(options.networks, ('x8_gn_only', 'x8_ln_only', 'x8_gln4', 'x8_gln6', 'x8')):
-        config = ablation.config_for(network, options)
+        config = ablation.config_for(network, options, options.faces_seen)
         assert (config.name, config.network, config.data.path) == (name, network, '../faces')
         assert (config.reconstruction.steps, config.optimizer.warmup_steps) == (200, 20)
         assert config.checkpoint.every_steps == config.log.pictures_every_steps == 50
+
+
+def test_equal_arithmetic_gives_a_cheaper_network_more_faces():
+    options = door._parser().parse_args(['ablation', '--data=../faces', '--workdir=w', '--output=o', '--equal=arithmetic',
+                                         '--networks=gln8,gln4,fast', '--faces-seen=800'])
+    faces = ablation.faces_of_each(options)
+    assert faces['gln8'] == 800 < faces['gln4'] < faces['fast']
+    cost = {network: speed.multiply_adds(ablation.config_for(network, options, faces[network])) for network in faces}
+    assert faces['fast'] * cost['fast'] == pytest.approx(800 * cost['gln8'], rel=1e-3)
 
 
 def test_lambda_trains_and_scores(study, tmp_path, monkeypatch):

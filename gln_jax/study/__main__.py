@@ -17,6 +17,8 @@ from gln_jax import errors
 NETWORKS = 'gn_only', 'ln_only', 'gln4', 'gln6', 'gln8'
 """In the paper's order of PSNR, from the lowest to the highest."""
 
+OTHER_NETWORKS = 'gln3', 'fast'
+
 SPLITS = 'test/london,test/lfw,test/ffhq256,test/team18f'
 
 
@@ -46,8 +48,11 @@ def _parser():
     ablating.add_argument('--scale', type=int, choices=(4, 8), default=8, help='(default: 8)')
     ablating.add_argument('--faces-seen', type=_count, default=1600, metavar='N',
                           help='faces that each network is trained on (default: 1600)')
+    ablating.add_argument('--equal', choices=('faces', 'arithmetic'), default='faces',
+                          help='arithmetic: --faces-seen is for the costliest network, and the others see as many more '
+                          'faces as they take fewer multiply-adds (default: faces)')
     ablating.add_argument('--networks', type=_networks, default=','.join(NETWORKS), metavar='NAME[,NAME...]',
-                          help=f'in the order that is expected, of {", ".join(NETWORKS)}, gln3 (default: those five)')
+                          help=f'in the order that is expected, of {", ".join((*NETWORKS, *OTHER_NETWORKS))} (default: the first five)')
     weighing = studies.add_parser('lambda', help='what adversarial fine-tuning costs and gives, for several lambdas')
     weighing.add_argument('--init', required=True, metavar='PATH',
                           help='the stage-1 network: a workdir, a checkpoint, a weights file or a released name')
@@ -82,9 +87,9 @@ def _words(text):
 
 def _networks(text):
     words = _words(text)
-    unknown = [word for word in words if word not in (*NETWORKS, 'gln3')]
+    unknown = [word for word in words if word not in (*NETWORKS, *OTHER_NETWORKS)]
     if unknown:
-        raise argparse.ArgumentTypeError(f'{unknown[0]!r} is none of {", ".join(NETWORKS)}, gln3')
+        raise argparse.ArgumentTypeError(f'{unknown[0]!r} is none of {", ".join((*NETWORKS, *OTHER_NETWORKS))}')
     return words
 
 
