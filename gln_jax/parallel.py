@@ -38,13 +38,9 @@ def a_device_per_core(*batch_sizes):
 
 
 def training_batch_sizes(config):
-    """The sizes for `a_device_per_core` of a run; 1 where its optimiser is Muon, all of whose work each device does."""
-    sizes = []
-    if config.reconstruction.steps:
-        sizes.append(1 if config.optimizer.name == 'muon' else config.reconstruction.batch_size)
-    if config.adversarial.turns:
-        sizes.append(config.adversarial.batch_size)
-    return sizes
+    """The sizes for `a_device_per_core` of a run."""
+    return ([config.reconstruction.batch_size] if config.reconstruction.steps else []) + (
+        [config.adversarial.batch_size] if config.adversarial.turns else [])
 
 
 def mapped(update, devices=None):

@@ -10,10 +10,9 @@ import flax
 import jax
 import jax.numpy as jnp
 import optax
-import optax.contrib
 
 from gln_jax import config as settings
-from gln_jax import images, losses, networks, parallel, precision
+from gln_jax import images, losses, muon, networks, parallel, precision
 
 UNSET = -1.0
 """Value of `State.adversarial_weight` while lambda is still to be found."""
@@ -163,7 +162,7 @@ def reconstruction_optimizer(config):
     schedule = optax.warmup_cosine_decay_schedule(
         settings_.learning_rate / (warmup + 1), settings_.learning_rate, warmup, steps,
         share * settings_.learning_rate) if share < 1 else optax.constant_schedule(settings_.learning_rate)
-    return _generator_optimizer(config, _muon(schedule) if settings_.name == 'muon' else _descent(config, schedule))
+    return _generator_optimizer(config, muon.muon(schedule) if settings_.name == 'muon' else _descent(config, schedule))
 
 
 def adversarial_optimizer(config):
@@ -186,22 +185,6 @@ def _descent(config, schedule):
     if config.optimizer.name == 'sgd':
         return optax.sgd(schedule, momentum=config.optimizer.momentum)
     return optax.adam(schedule, b1=config.optimizer.momentum)
-
-
-def _muon(schedule):
-    """Muon (Jordan et al. 2024): steps whose singular values are all alike, for kernels as matrices inputs x outputs.
-
-    They are scaled to the size of Adam's steps (Liu et al. 2025). What is no such matrix is stepped by Adam: biases, and
-    kernels with fewer than 8 inputs or outputs.
-    """
-    def matrix(kernel):
-        inputs, outputs = kernel.size // kernel.shape[-1], kernel.shape[-1]
-        if kernel.ndim < 2 or min(inputs, outputs) < 8:
-            return None
-        return optax.contrib.MuonDimensionNumbers(tuple(range(kernel.ndim - 1)), kernel.ndim - 1)
-
-    return optax.contrib.muon(schedule, adam_learning_rate=schedule, consistent_rms=0.2,
-                              muon_weight_dimension_numbers=lambda parameters: jax.tree.map(matrix, parameters))
 
 
 def _biases_in_paper_unit(config):

@@ -10,18 +10,16 @@ from gln_jax import config as settings
 from gln_jax import parallel, provenance
 
 
-def config_of(reconstruction, adversarial=None, optimizer='adam'):
+def config_of(reconstruction, adversarial=None):
     config = settings.default()
     config.reconstruction.update(batch_size=reconstruction or 1, steps=10 if reconstruction else 0)
     config.adversarial.update(batch_size=adversarial or 1, turns=1 if adversarial else 0)
-    config.optimizer.name = optimizer
     return config
 
 
 @pytest.mark.parametrize('configs, cores, devices', [
     ([config_of(32)], 4, 4), ([config_of(32)], 1, 1), ([config_of(32)], 3, 2), ([config_of(5)], 2, 1),
-    ([config_of(12, 8)], 6, 4), ([config_of(12), config_of(8)], 6, 4), ([config_of(16, optimizer='muon')], 2, 1),
-    ([config_of(None, 16, optimizer='muon')], 2, 2)])
+    ([config_of(12, 8)], 6, 4), ([config_of(12), config_of(8)], 6, 4), ([config_of(None, 16)], 2, 2)])
 def test_cores_become_devices_where_the_batches_can_be_split(configs, cores, devices, monkeypatch):
     monkeypatch.setenv('XLA_FLAGS', '--xla_cpu_enable_fast_math=false')
     monkeypatch.setattr(provenance, 'cores', lambda: cores)
