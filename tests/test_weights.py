@@ -122,7 +122,7 @@ def test_the_card_has_the_training_and_the_scores(workdir, tmp_path):
         'data': 'faces test/lfw', 'protocol': 'paper', 'images': 3, 'methods': {'bicubic': method, 'gln': method}}))
     weights.export(workdir, tmp_path / 'x8.safetensors', [tmp_path / 'scores'])
     card = weights.card_text(weights.load_generator(tmp_path / 'x8.safetensors'))
-    assert 'faces seen: 128' in card  # 4 steps of 32
+    assert 'faces seen: 512' in card  # 4 steps of 128, the default batch
     assert 'faces test/lfw, 3 images, protocol paper: bicubic 24.50 dB / 0.700, gln 24.50 dB / 0.700' in card
 
 
