@@ -96,7 +96,7 @@ each_step = pytest.mark.parametrize('phase', COMPILED)
 @each_step
 def test_it_fits_the_chip_with_room(rows, phase):
     row = rows[phase]
-    assert row['chips'] == 8 and row['faces_per_chip'] == 4
+    assert row['chips'] == 8 and row['faces_per_chip'] == 16
     assert row['state_bytes'] < row['arguments'] + row['temporary'] < V5E.memory / 2
     assert compile_for_tpu.memory_used(row) < V5E.memory / 2
 
