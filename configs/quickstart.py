@@ -1,6 +1,6 @@
 """A small GLN at 8x on drawn faces, for a first look: python train.py --config=configs/quickstart.py
 
-It sees 12,800 faces in about 4 minutes on 2 CPU cores and is then 2.5 dB above bicubic on drawn faces that it has not
+It sees 12,800 faces in about 3 minutes on 2 CPU cores and is then 2.5 dB above bicubic on drawn faces that it has not
 seen.
 """
 
