@@ -1,6 +1,6 @@
 """GLN8 at 4x: python train.py --config=configs/x4.py --config.data.name=folder --config.data.path=DIR
 
-As many faces as `configs/x8.py`. On 2 CPU cores GLN8 trains 3.0 faces/s at 4x and GLN4 (`:gln4`) 19: it wants an
+As many faces as `configs/x8.py`. On 2 CPU cores GLN8 trains 3.0 faces/s at 4x and GLN4 (`:gln4`) 21: it wants an
 accelerator, and has not been trained to the end yet.
 """
 

@@ -1,7 +1,7 @@
 """GLN8 at 8x: python train.py --config=configs/x8.py --config.data.name=folder --config.data.path=DIR
 
 Stage 1 sees 15,000 x 128 = 1.9 million faces, stage 2 another 1.5 million. The batch is one for 8 chips (README, the TPU
-compiler); on a CPU, which does as well with 16, give the smaller one. On 2 CPU cores GLN8 trains 3.0 faces/s, which would
+compiler); on a CPU give a smaller one, of 16 say. On 2 CPU cores GLN8 trains 3.0 faces/s, which would
 be a week and more: it wants an accelerator, and has not been trained to the end yet. There is a measured result for `:gln4`
 (21 faces/s): after 38,400 faces it is above bicubic by 1.35 dB on LFW and by 2.2 dB on studio portraits (README, "Results").
 """

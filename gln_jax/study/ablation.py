@@ -29,13 +29,13 @@ def run(options):
     """The study, for the options of the command line.
 
     They are `data`, `directory`, `source_weights`, `split`, `images`, `output`, and `workdir` (the runs' folder, a
-    folder each), `scale`, `faces_seen` and `networks`.
+    folder each), `scale`, `faces_seen`, `equal` and `networks`.
 
     Raises:
         InputError: the faces, the workdirs or the folder for the output cannot be used.
         RunError: a training diverged.
     """
-    parallel.a_device_per_core(BATCH_SIZE)
+    parallel.a_device_per_core(BATCH_SIZE)  # before multiply-adds are counted, which starts JAX
     faces_seen = faces_of_each(options)
     configs = {network: config_for(network, options, faces_seen[network]) for network in options.networks}
     runs.prepared(list(configs.values()))
