@@ -7,7 +7,7 @@ from ml_collections import ConfigDict
 
 from gln_jax import errors, images, precision
 
-NETWORKS = ('gln8', 'gln6', 'gln4', 'gln3', 'gn_only', 'ln_only', 'fast', 'srcnn', 'bccnn')
+NETWORKS = ('gln8', 'gln6', 'gln4', 'gln3', 'gn', 'gn_only', 'ln_only', 'fast', 'srcnn', 'bccnn')
 DATA_NAMES = ('drawn', 'folder', 'lfw', 'celeb_a')
 DISCRIMINATORS = ('paper', 'patch')
 OPTIMIZERS = ('adam', 'sgd', 'muon')

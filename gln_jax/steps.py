@@ -38,12 +38,14 @@ class State:
 
 
 def create_state(config, generator=None):
-    """The state before the first step, from `config.seed`, and from the parameters `generator` where there are any."""
+    """The state before the first step, from `config.seed`, and from the parameters `generator` where there are any.
+
+    Those may be a global network's alone: a GLN's local network then starts as it does otherwise.
+    """
     generator_key, discriminator_key = jax.random.split(jax.random.key(config.seed))
     hr = jnp.zeros((1, images.FACE_SIZE, images.FACE_SIZE, 1))
     lr = images.degrade(hr, config.scale, config.degradation)
-    if generator is None:
-        generator = networks.generator(config).init(generator_key, lr)['params']
+    generator = networks.generator(config).init(generator_key, lr)['params'] | (generator or {})
     discriminator = networks.discriminator(config).init(discriminator_key, hr)['params']
     return State(
         step=jnp.int32(0),

@@ -78,9 +78,14 @@ def checkpoint_in(path):
 
 
 def load_for(config, path):
-    """As `load_generator`, for a run with this config. Raises InputError also where the network is another."""
+    """As `load_generator`, for a run with this config, or the global network of its GLN.
+
+    Raises InputError also where the network is another.
+    """
     loaded = load_generator(path)
-    for field in ('network', 'scale') + (('fast',) if config.network == 'fast' else ()):
+    is_global_of_it = loaded.config.network == 'gn' and config.network.startswith('gln')
+    fields = ('scale',) + ('network',) * (not is_global_of_it) + ('fast',) * (config.network == 'fast')
+    for field in fields:
         if loaded.config[field] != config[field]:
             raise errors.InputError(f'{path}: its {field} is {loaded.config[field]}, that of the config {config[field]}')
     return loaded

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from gln_jax import config as settings
-from gln_jax import images, networks
+from gln_jax import images, networks, steps
 
 DETAIL_PARAMETERS = {4: 9_192_704, 8: 4_408_064}
 LOCAL_PARAMETERS = {'gln4': 77_073, 'gln6': 239_953, 'gln8': 641_489}
@@ -50,6 +50,20 @@ def test_ablations_have_one_stream_only(scale):
     assert networks.parameter_count(shapes('gn_only', scale)[1]) == DETAIL_PARAMETERS[scale]
     # LN8's first layer sees one map instead of two.
     assert networks.parameter_count(shapes('ln_only', scale)[1]) == LOCAL_PARAMETERS['gln8'] - 5 * 5 * 16
+
+
+@pytest.mark.parametrize('scale', [4, 8])
+def test_a_gln_starts_where_its_global_network_ended(scale):
+    module, parameters, lr = made('gn', scale)
+    parameters = jax.tree.map(lambda leaf: leaf + 0.003 * jnp.cos(jnp.arange(leaf.size)).reshape(leaf.shape), parameters)
+    config = settings.default()
+    config.network, config.scale = 'gln4', scale
+    start = steps.create_state(config, parameters).generator
+    given = module.apply({'params': parameters}, lr)
+    assert jnp.std(given - images.upsample(lr, scale, 'bilinear')) > 0.05, 'it is a trained one'
+    inside = slice(8, -8)  # the local network's convolutions see black beyond the border
+    np.testing.assert_allclose(networks.generator(config).apply({'params': start}, lr)[:, inside, inside],
+                               jnp.maximum(given, 0)[:, inside, inside], atol=1e-5)
 
 
 @pytest.mark.parametrize('scale', [4, 8])
