@@ -3,15 +3,16 @@
 import csv
 import json
 
+import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 import pytest
 
 from gln_jax import config as settings
-from gln_jax import scoring, speed, steps, weights
+from gln_jax import checkpoints, scoring, speed, steps, weights
 from gln_jax.data import drawing
 from gln_jax.study import __main__ as door
-from gln_jax.study import ablation, adversarial_weight, conditions, failures, outputs, reports, runs
+from gln_jax.study import ablation, adversarial_weight, conditions, failures, fine_tuning, outputs, reports, runs
 
 
 @pytest.fixture(scope='module')
@@ -244,6 +245,36 @@ def test_share_of_the_way():
     assert adversarial_weight.share_of_the_way(scoring.Scores([], values, {}), 'x') == pytest.approx(0.5)
 
 
+def test_fine_tuning_scores_every_kept_checkpoint(study, tmp_path):
+    config = settings.default()
+    config.network = 'gn_only'
+    state = steps.create_state(config)
+    for name, steps_done in (('a', (2, 4)), ('b', (3,))):
+        with checkpoints.Checkpoints(tmp_path / name / checkpoints.LATEST, config) as kept:
+            for step in steps_done:
+                kept.save(step, state.replace(step=jnp.int32(step)))
+    output = tmp_path / 'along'
+    code, out, err = study('fine-tuning', f'--init={tmp_path / "b"}', f'--runs=a={tmp_path / "a"},b={tmp_path / "b"}',
+                           f'--output={output}', '--split=test/london', '--images=4')
+    assert code == 0, err
+    means = json.loads((output / 'fine_tuning.json').read_text())['means']['test/london']
+    assert list(means) == ['bicubic', 'stage 1', 'a, step 2', 'a, step 4', 'b, step 3', *(
+        f'unsharp masking, {amount}' for amount in (0.5, 1, 2))]
+    assert means['stage 1'] == means['b, step 3']
+    sharpness = [means[name]['sharpness'] for name in ('stage 1', *list(means)[-3:])]
+    assert sharpness == sorted(set(sharpness)), 'more unsharp masking is sharper'
+    assert '| a, step 4 | +0.00' in out
+    assert Image.open(output / 'fine_tuning.png').size[0] > 400 and Image.open(output / 'faces.png').size[0] > 4 * 256
+
+
+def test_the_change_along_runs_starts_at_the_start():
+    values = {name: {'sharpness': np.array([sharpness]), 'psnr': np.array([psnr])} for name, sharpness, psnr in (
+        ('stage 1', 0.3, 25), ('a, step 2', 0.4, 24.9), ('b, step 2', 0.35, 24.5), ('a, step 4', 0.5, 24.8))}
+    panel, = fine_tuning.panels({'test': scoring.Scores([], values, {})}, ['a', 'b'])
+    np.testing.assert_allclose(panel['lines']['a'], [(0.3, 0.4, 0.5), (0, -0.1, -0.2)])
+    np.testing.assert_allclose(panel['lines']['b'], [(0.3, 0.35), (0, -0.5)])
+
+
 @pytest.mark.parametrize('text, factor', [('auto*10', 10), ('auto/10', 0.1), ('auto', None), ('8e3', None)])
 def test_multiples_of_auto(text, factor):
     assert adversarial_weight.multiple_of_auto(text) == factor
@@ -259,4 +290,13 @@ def test_multiples_of_auto(text, factor):
 ])
 def test_bad_input_of_trainings_is_told_in_one_line(study, arguments, said, tmp_path):
     code, _, err = study(*arguments, f'--workdir={tmp_path / "runs"}', f'--output={tmp_path / "x"}')
+    assert code == 2 and said in err.splitlines()[-1] and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize('arguments, said', [
+    (['--runs=patch'], "'patch' is not NAME=WORKDIR"),
+    (['--runs=patch=nowhere'], 'nowhere: holds no checkpoints of train.py'),
+])
+def test_bad_input_of_fine_tuning_is_told_in_one_line(study, arguments, said, tmp_path):
+    code, _, err = study('fine-tuning', '--init=x8-fast', *arguments, f'--output={tmp_path / "x"}')
     assert code == 2 and said in err.splitlines()[-1] and not list(tmp_path.iterdir())

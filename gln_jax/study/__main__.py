@@ -3,6 +3,7 @@
     python -m gln_jax.study failures --ckpt=x8-fast --data=FACES --output=DIR
     python -m gln_jax.study ablation --workdir=runs/ablation --faces-seen=1600 --data=FACES --output=DIR
     python -m gln_jax.study lambda --init=x8-fast --workdir=runs/lambda --turns=4 --data=FACES --output=DIR
+    python -m gln_jax.study fine-tuning --init=x8-fast --runs=paper=runs/a,patch=runs/b --data=FACES --output=DIR
 
 FACES is a folder of aligned faces (`gln_jax.data.folder` says which). Each study writes its section (Markdown), its
 numbers (JSON), a row per image (CSV) and its plots into DIR. The same command continues a study that was killed, its
@@ -32,8 +33,10 @@ def main(arguments=None):
             from gln_jax.study import failures as study
         elif options.study == 'ablation':
             from gln_jax.study import ablation as study
-        else:
+        elif options.study == 'lambda':
             from gln_jax.study import adversarial_weight as study
+        else:
+            from gln_jax.study import fine_tuning as study
         study.run(options)
 
 
@@ -62,11 +65,16 @@ def _parser():
                           help="numbers in the paper's unit, or auto, or parts and multiples of it "
                           '(default: 0,8e3,auto/10,auto,auto*10)')
     weighing.add_argument('--turns', type=_count, default=4, metavar='N', help='turns of stage 2 (default: 4)')
+    tuning = studies.add_parser('fine-tuning', help='PSNR against sharpness along runs of train.py that started alike')
+    tuning.add_argument('--init', required=True, metavar='PATH', help='the network that they started from')
+    tuning.add_argument('--runs', required=True, type=_runs, metavar='NAME=WORKDIR[,...]',
+                        help='the runs; each of the checkpoints that they keep is scored (--config.checkpoint.keep)')
+    tuning.set_defaults(source_weights='')
     for study in (ablating, weighing):
         study.add_argument('--workdir', required=True, metavar='DIR', help='folder for the runs, a folder each')
         study.add_argument('--source-weights', default='uspol:3,ffhq256:3', metavar='SOURCE:WEIGHT[,...]',
                            help="how often a face is drawn, by source; '' is all alike (default: uspol:3,ffhq256:3)")
-    for study in (failing, ablating, weighing):
+    for study in (failing, ablating, weighing, tuning):
         study.add_argument('--data', required=True, metavar='DIR', help='folder of aligned faces')
         study.add_argument('--directory', default='', metavar='DIR',
                            help="where prepared data sets are kept (default: TFDS's)")
@@ -83,6 +91,13 @@ def _words(text):
     if not words:
         raise argparse.ArgumentTypeError('is empty')
     return list(dict.fromkeys(words))
+
+
+def _runs(text):
+    named = dict(word.split('=', 1) if '=' in word else ('', word) for word in _words(text))
+    if not all(name and workdir for name, workdir in named.items()):
+        raise argparse.ArgumentTypeError(f'{text!r} is not NAME=WORKDIR, or several of these with commas between')
+    return named
 
 
 def _networks(text):

@@ -55,7 +55,7 @@ def run(options):
     generators = {STAGE_1: stage_1, **{f'lambda {names[text]}': found[text] for text in ordered}}
     accuracies = {f'lambda {names[text]}': _accuracy(Path(options.workdir, folder_name(text))) for text in ordered}
     scores = runs.scored(output, generators, sets, base)
-    files.write(output / 'faces.png', pictures.png(_strip(generators, sets, base)))
+    files.write(output / 'faces.png', pictures.png(strip(generators, sets, base)))
     write(output, options, generators, scores, accuracies, f'lambda {names[AUTO]}' if AUTO in names else None)
 
 
@@ -144,7 +144,7 @@ def _verdict(split, scores, default):
             f"{share_of_the_way(scores, default):.0%} of the way from stage 1's gradient energy to the truth's")
 
 
-def _strip(generators, sets, config):
+def strip(generators, sets, config):
     """A picture of a few faces of each split: input, stage 1, each lambda, truth."""
     restorers = {name: scoring.of_luminance(networks.upsampler(loaded.config, loaded.parameters), config.scale)
                  for name, loaded in generators.items()}

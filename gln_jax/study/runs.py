@@ -52,7 +52,7 @@ def logged(workdir, metric):
     return [(line['step'], line[metric]) for line in map(json.loads, lines) if metric in line]
 
 
-def scored(folder, generators, sets, config):
+def scored(folder, generators, sets, config, others=None):
     """{split: `scoring.Scores`} of networks and of bicubic interpolation, kept in `folder` as they are made.
 
     Args:
@@ -60,11 +60,13 @@ def scored(folder, generators, sets, config):
         generators: {name: generator as of `weights.load_generator`}, all of one scale and degradation.
         sets: {split: faces}.
         config: its `scale` and `degradation` say how LR images are made.
+        others: {name: restorer as of `scoring.interpolations`}, determined by what `folder` was claimed for.
     """
     restorers = {'bicubic': ('', scoring.interpolations(config.scale)['bicubic'])}
     for name, loaded in generators.items():
         upsampler = networks.upsampler(loaded.config, loaded.parameters)
         restorers[name] = reports.digest(loaded.parameters), scoring.of_luminance(upsampler, config.scale)
+    restorers |= {name: ('', restorer) for name, restorer in (others or {}).items()}
     place = lambda split, name: f'{split} {name} {restorers[name][0]}'
     found = outputs.worked_through(folder, {
         place(split, name): functools.partial(_values, restorer, faces, config)

@@ -1,0 +1,104 @@
+"""How PSNR and sharpness go along adversarial fine-tuning: every kept checkpoint of one or more runs, side by side."""
+
+import json
+
+import numpy as np
+
+from gln_jax import checkpoints, errors, evaluation, files, images, networks, pictures, scoring, weights
+from gln_jax.study import adversarial_weight, outputs, plots, reports, runs
+
+STAGE_1 = adversarial_weight.STAGE_1
+UNSHARP = 'unsharp masking'
+UNSHARP_SIGMA = 1.5  # HR pixels
+UNSHARP_AMOUNTS = 0.5, 1, 2
+
+ASKED = f"""\
+What does each run give in sharpness for what it costs in PSNR, from its start to its end? Sharpness is the gradient
+energy as a share of the truth's. Unsharp masking of the start (what a Gaussian of {UNSHARP_SIGMA} HR pixels takes away, added
+{', '.join(map(str, UNSHARP_AMOUNTS))} times) is there for comparison: it knows nothing of faces."""
+
+
+def run(options):
+    """The study, for the options of the command line.
+
+    They are `data`, `directory`, `split`, `images`, `output`, `init` (the network that the runs started from) and
+    `runs` ({name: workdir}).
+
+    Raises:
+        InputError: a network, the faces or the folder for the output cannot be used.
+    """
+    stage_1 = weights.load_generator(options.init)
+    config = runs.with_data(stage_1.config.copy_and_resolve_references(), options)
+    found = {name: along(workdir) for name, workdir in options.runs.items()}
+    generators = {STAGE_1: stage_1} | {
+        f'{name}, step {step:,}': loaded for name, each in found.items() for step, loaded in each.items()}
+    for name, loaded in generators.items():
+        for field in ('scale', 'degradation'):
+            if loaded.config[field] != config[field]:
+                raise errors.InputError(f'--runs: {name}: its {field} is {loaded.config[field]}, that of {options.init} '
+                                        f'{config[field]}')
+    sets = runs.chosen(config, options)
+    output = outputs.claimed(options.output, {
+        'study': 'fine-tuning', 'init': reports.digest(stage_1.parameters), 'runs': options.runs,
+        'images': options.images, 'faces': runs.contents(sets)})
+    restorers = {f'{UNSHARP}, {amount}': scoring.of_luminance(unsharp_masked(stage_1, amount), config.scale)
+                 for amount in UNSHARP_AMOUNTS}
+    scores = runs.scored(output, generators, sets, config, restorers)
+    shown = {STAGE_1: stage_1} | {name: list(each.values())[-1] for name, each in found.items()}
+    files.write(output / 'faces.png', pictures.png(adversarial_weight.strip(shown, sets, config)))
+    write(output, options, config, scores)
+
+
+def along(workdir):
+    """{step: generator as of `weights.load_generator`} of the checkpoints that `workdir` keeps, in order of their steps."""
+    folder = files.path(workdir) / checkpoints.LATEST
+    steps = sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit()) if folder.is_dir() else []
+    if not steps:
+        raise errors.InputError(f'{workdir}: holds no checkpoints of train.py')
+    return {step: weights.load_generator(folder / str(step)) for step in steps}
+
+
+def unsharp_masked(loaded, amount):
+    """The function of LR luminance to HR luminance that sharpens what a generator gives."""
+    upsample = networks.upsampler(loaded.config, loaded.parameters)
+    blur = images.gaussian_reduction(images.FACE_SIZE, 1, UNSHARP_SIGMA)
+
+    def sharpened(lr):
+        hr = np.asarray(upsample(lr))
+        return hr + amount * (hr - np.einsum('yh,nhwc,xw->nyxc', blur, hr, blur, optimize=True))
+
+    return sharpened
+
+
+def write(output, options, config, scores):
+    """Writes the study's files into `output`, and prints its Markdown; `scores`: {split: `scoring.Scores`}."""
+    everything = runs.with_all(scores)
+    facts = {'start': f'`{options.init}` ({config.network})',
+             'runs': ', '.join(f'{name}: `{workdir}`' for name, workdir in options.runs.items()),
+             **reports.facts(config, runs.described(scores, options), 'paper')}
+    files.write(output / 'fine_tuning.csv', evaluation.as_csv(runs.together(scores)))
+    files.write(output / 'fine_tuning.png', plots.curves(
+        panels(everything, [*options.runs, UNSHARP]), columns=min(3, len(everything))))
+    files.write(output / 'fine_tuning.json', json.dumps(
+        {'facts': facts, 'means': runs.means(everything)}, indent=2) + '\n')
+    sources = sorted({source for part in scores.values() for _, source, _ in part.names})
+    rows = [[split, name, reports.mean_and_interval(values['psnr'] - part.values[STAGE_1]['psnr'], part.people, sign='+'),
+             reports.mean(values['sharpness']), f'{adversarial_weight.share_of_the_way(part, name):.0%}']
+            for split, part in everything.items() for name, values in part.values.items() if name not in ('bicubic', STAGE_1)]
+    files.write(output / 'fine_tuning.md', reports.text('Along fine-tuning', ASKED, facts, [
+        reports.table(['faces', 'network', 'PSNR less the start, dB', 'sharpness', "of the way to the truth's"], rows),
+        '![PSNR lost against sharpness](fine_tuning.png)', '![The start, the end of each run, the truth](faces.png)',
+        reports.credit(sources)]))
+    print((output / 'fine_tuning.md').read_text())
+
+
+def panels(scores, lines):
+    """Panels for `plots.curves`: for each split, the change of PSNR against sharpness, along each of the lines."""
+    found = []
+    for split, part in scores.items():
+        means = {name: (np.mean(values['sharpness']), np.mean(values['psnr'] - part.values[STAGE_1]['psnr']))
+                 for name, values in part.values.items()}
+        found.append({'x': f"sharpness, share of the truth's ({split})", 'y': 'PSNR less the start, dB', 'lines': {
+            line: tuple(zip(means[STAGE_1], *(mean for name, mean in means.items() if name.startswith(f'{line}, '))))
+            for line in lines}})
+    return found
