@@ -1,6 +1,6 @@
 """A generator to use: from a workdir, a checkpoint, a weights file, or one that comes with the project.
 
-    python -m gln_jax.weights export --ckpt=runs/x8 --output=x8.safetensors --scores=scores/test-lfw,scores/test-london
+    python -m gln_jax.weights export --ckpt=runs/x8 --output=x8.safetensors --scores=scores/val,scores/test-lfw
     python -m gln_jax.weights show x8-fast
 
 A weights file is one safetensors file: the averaged generator's parameters in 16-bit floats, and as metadata all that using
@@ -28,6 +28,9 @@ from gln_jax import config as settings
 FORMAT = 'gln_jax generator 1'
 RELEASED = pathlib.Path(__file__).parent / 'released'
 """The weights files that come with the project, <name>.safetensors, and their SHA-256 in SHA256SUMS."""
+
+VALIDATION = ' val'
+"""How the scores on the validation faces are named on a card, after the name of the data."""
 
 CARD_LINES = {'command': 'trained by', 'commit': 'at commit', 'training_faces': 'on faces', 'faces_seen': 'faces seen',
               'steps': 'steps', 'devices': 'devices', 'versions': 'versions'}
@@ -94,6 +97,18 @@ def load_for(config, path):
 def released():
     """Names of the weights that come with the project, sorted."""
     return sorted(file.stem for file in RELEASED.glob('*.safetensors'))
+
+
+def best(scale):
+    """The released name of this scale with the highest PSNR on the validation faces, as the cards say; None if there is none."""
+    found = {}
+    for name in released():
+        metadata = _metadata(RELEASED / f'{name}.safetensors')
+        scores = json.loads(metadata['card']).get('scores', [])
+        if settings.from_json(metadata['config']).scale == scale:
+            found[name] = max((each['methods']['gln']['psnr'] for each in scores if each['data'].endswith(VALIDATION)),
+                              default=-np.inf)
+    return max(found, key=found.get, default=None)
 
 
 def export(path, output, scores=(), trust=None):

@@ -132,8 +132,8 @@ def test_eyes_that_cannot_be_are_refused(upsampler, eyes, message):
         restoring.restore(photo()[0], [eyes], upsampler)
 
 
-def test_without_a_path_the_released_network_of_the_scale_is_taken(upsampler, monkeypatch):
-    monkeypatch.setattr(weights, 'released', lambda: ['x4', 'x8-a', 'x8-b'])
+def test_without_a_path_the_best_released_network_of_the_scale_is_taken(upsampler, monkeypatch):
+    monkeypatch.setattr(weights, 'best', {8: 'x8-a', 4: 'x4'}.get)
     asked = []
     monkeypatch.setattr(weights, 'load_generator', lambda path: asked.append(path))
     for scale in (None, 8, 4):

@@ -95,6 +95,21 @@ def test_released_weights_are_found_by_name(released):
     assert weights.load_generator('x8').description == 'x8'
 
 
+def test_the_best_released_weights_are_best_on_validation_faces(workdir, tmp_path, monkeypatch):
+    scores = lambda psnr: {'psnr': psnr, 'ssim': 0.7, 'psnr_interval': None, 'ssim_interval': None}
+    for name, on_val, on_test in (('a', 24, 30), ('b', 26, 20), ('c', 25, 25)):
+        folders = []
+        for split, psnr in (('val', on_val), ('test/lfw', on_test)):
+            folders.append(tmp_path / f'{name}-{split.replace("/", "-")}')
+            folders[-1].mkdir()
+            (folders[-1] / 'scores.json').write_text(json.dumps({
+                'data': f'faces {split}', 'protocol': 'paper', 'images': 3, 'methods': {'gln': scores(psnr)}}))
+        weights.export(workdir, tmp_path / f'{name}.safetensors', folders)
+    weights.export(workdir, tmp_path / 'unscored.safetensors')
+    monkeypatch.setattr(weights, 'RELEASED', tmp_path)
+    assert (weights.best(8), weights.best(4)) == ('b', None)
+
+
 def test_released_weights_that_changed_are_refused(released):
     content = bytearray(released.read_bytes())
     content[-1] ^= 1
@@ -112,7 +127,8 @@ def test_all_released_weights_are_whole_and_small():
     for name in weights.released():
         loaded = weights.load_generator(name)
         assert {'provenance', 'scores'} <= loaded.card.keys()
-        assert (weights.RELEASED / f'{name}.safetensors').stat().st_size < 11e6
+        assert any(scores['data'].endswith(weights.VALIDATION) for scores in loaded.card['scores'])
+        assert (weights.RELEASED / f'{name}.safetensors').stat().st_size < (11e6 if loaded.config.scale == 8 else 22e6)
 
 
 def test_the_card_has_the_training_and_the_scores(workdir, tmp_path):

@@ -114,19 +114,18 @@ def load(path, scale=None, batch_size=4):
     """The FaceUpsampler of a workdir, a checkpoint, a weights file or a released name.
 
     Args:
-        path: what `weights.load_generator` takes; None is the first released name that begins with x8 (x4 for scale 4).
+        path: what `weights.load_generator` takes; None is `weights.best` of the scale, or of 8.
         scale: 4 or 8, the scale that it has to have; None takes whatever it has.
 
     Raises:
         InputError: there is none, it is damaged, or its scale is another.
     """
     if path is None:
-        released = [name for name in weights.released() if name.startswith(f'x{scale or 8}')]
-        if not released:
+        path = weights.best(scale or 8)
+        if path is None:
             raise errors.InputError(f'no network was named, and none for {scale or 8}x comes with the project yet: '
                                     'give --ckpt=PATH, a workdir or weights file. '
                                     'python train.py --config=configs/quickstart.py trains one')
-        path = released[0]
     loaded = weights.load_generator(path)
     if scale not in (None, loaded.config.scale):
         raise errors.InputError(f'{path}: is a network for {loaded.config.scale}x, and the scale asked for is '

@@ -2,7 +2,7 @@
 
     python -m gln_jax.study failures --ckpt=x8-fast --data=FACES --output=DIR
     python -m gln_jax.study ablation --workdir=runs/ablation --faces-seen=1600 --data=FACES --output=DIR
-    python -m gln_jax.study lambda --init=x8-fast --workdir=runs/lambda --turns=4 --data=FACES --output=DIR
+    python -m gln_jax.study lambda --init=x8-fast --workdir=runs/lambda --turns=40 --data=FACES --output=DIR
     python -m gln_jax.study fine-tuning --init=x8-fast --runs=paper=runs/a,patch=runs/b --data=FACES --output=DIR
 
 FACES is a folder of aligned faces (`gln_jax.data.folder` says which). Each study writes its section (Markdown), its
@@ -64,7 +64,7 @@ def _parser():
     weighing.add_argument('--weights', type=_lambdas, default='0,8e3,auto/10,auto,auto*10', metavar='LAMBDA[,...]',
                           help="numbers in the paper's unit, or auto, or parts and multiples of it "
                           '(default: 0,8e3,auto/10,auto,auto*10)')
-    weighing.add_argument('--turns', type=_count, default=4, metavar='N', help='turns of stage 2 (default: 4)')
+    weighing.add_argument('--turns', type=_count, default=40, metavar='N', help='turns of stage 2 (default: 40)')
     tuning = studies.add_parser('fine-tuning', help='PSNR against sharpness along runs of train.py that started alike')
     tuning.add_argument('--init', required=True, metavar='PATH', help='the network that they started from')
     tuning.add_argument('--runs', required=True, type=_runs, metavar='NAME=WORKDIR[,...]',

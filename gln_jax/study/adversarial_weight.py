@@ -12,7 +12,8 @@ from gln_jax.study import outputs, plots, reports, runs
 
 STAGE_1 = 'stage 1'
 AUTO = 'auto'
-AVERAGE_DECAY = 0.99  # of an average over some 100 steps: two turns
+AVERAGE_DECAY = 0.99  # of an average over some 100 steps
+CHECKPOINTS = 4  # of each run, at the end of turns
 ROWS_PER_SPLIT = 2  # of the picture strip
 
 ASKED = """\
@@ -34,7 +35,7 @@ def run(options):
     base.reconstruction.steps, base.adversarial.turns = 0, options.turns
     base.optimizer.average_decay = AVERAGE_DECAY
     turn = base.adversarial.discriminator_steps + base.adversarial.generator_steps
-    base.checkpoint.every_steps = base.log.pictures_every_steps = turn
+    base.checkpoint.every_steps = base.log.pictures_every_steps = turn * -(-options.turns // CHECKPOINTS)
     texts = list(dict.fromkeys([AUTO] * any(map(multiple_of_auto, options.weights)) + options.weights))
     runs.prepared([_with_weight(base, AUTO if multiple_of_auto(text) else text) for text in texts])
     stage_1 = weights.load_for(base, options.init)
