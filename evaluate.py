@@ -29,6 +29,7 @@ def main(arguments=None):
     options = _parser().parse_args(arguments)
     with errors.reported():
         parallel.a_device_per_core(scoring.BATCH_SIZE)
+        options.ckpt = options.ckpt or weights.best(scale=8)
         loaded = weights.load_generator(options.ckpt)
         config = _with_data(loaded.config, options.data)
         chosen = methods.named(options.methods, loaded) if options.methods is not None else None
@@ -52,8 +53,10 @@ def main(arguments=None):
 def _parser():
     parser = argparse.ArgumentParser(description='Score a trained network on a set of faces.', epilog=EXAMPLE,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--ckpt', required=True, metavar='PATH',
-                        help='a workdir of train.py (its newest checkpoint), one checkpoint, or a weights file')
+    parser.add_argument('--ckpt', metavar='PATH',
+                        help='a workdir of train.py (its newest checkpoint), one checkpoint, a weights file, or one of '
+                             f'those that come with the project: {", ".join(weights.released())} (default: the best of '
+                             'these at 8x, by PSNR on validation faces)')
     parser.add_argument('--data', metavar='NAME|DIR',
                         help=f'a folder of aligned 128x128 faces, or one of {", ".join(_named_data())}; '
                              'default: what the checkpoint was trained on')

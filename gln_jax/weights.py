@@ -103,7 +103,7 @@ def best(scale):
     """The released name of this scale with the highest PSNR on the validation faces, as the cards say; None if there is none."""
     found = {}
     for name in released():
-        metadata = _metadata(RELEASED / f'{name}.safetensors')
+        metadata = _metadata(_released_file(name))
         scores = json.loads(metadata['card']).get('scores', [])
         if settings.from_json(metadata['config']).scale == scale:
             found[name] = max((each['methods']['gln']['psnr'] for each in scores if each['data'].endswith(VALIDATION)),

@@ -107,6 +107,8 @@ def test_the_best_released_weights_are_best_on_validation_faces(workdir, tmp_pat
         weights.export(workdir, tmp_path / f'{name}.safetensors', folders)
     weights.export(workdir, tmp_path / 'unscored.safetensors')
     monkeypatch.setattr(weights, 'RELEASED', tmp_path)
+    (tmp_path / 'SHA256SUMS').write_text(''.join(f'{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n'
+                                                 for file in tmp_path.glob('*.safetensors')))
     assert (weights.best(8), weights.best(4)) == ('b', None)
 
 
