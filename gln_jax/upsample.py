@@ -41,7 +41,8 @@ def _parser():
     parser.add_argument('-o', '--output', required=True, help='folder for the results, made if need be')
     parser.add_argument('--ckpt',
                         help='the network: a workdir of train.py, one of its checkpoints, a weights file, or the name '
-                        'of one that comes with the project (default: the best of these for --scale, by PSNR on validation faces)')
+                        'of one that comes with the project (default: the best of these for --scale, by PSNR on '
+                        'validation faces)')
     parser.add_argument('--scale', choices=('auto', '4', '8'), default='auto',
                         help="refuse a network of another scale; 'auto' (default) takes the network's own")
     parser.add_argument('--aligned', action='store_true',

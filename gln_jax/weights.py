@@ -86,8 +86,11 @@ def load_for(config, path):
     Raises InputError also where the network is another.
     """
     loaded = load_generator(path)
-    is_global_of_it = loaded.config.network == 'gn' and config.network.startswith('gln')
-    fields = ('scale',) + ('network',) * (not is_global_of_it) + ('fast',) * (config.network == 'fast')
+    fields = ['scale']
+    if not (loaded.config.network == 'gn' and config.network.startswith('gln')):
+        fields.append('network')
+    if config.network == 'fast':
+        fields.append('fast')
     for field in fields:
         if loaded.config[field] != config[field]:
             raise errors.InputError(f'{path}: its {field} is {loaded.config[field]}, that of the config {config[field]}')
@@ -100,7 +103,7 @@ def released():
 
 
 def best(scale):
-    """The released name of this scale with the highest PSNR on the validation faces, as the cards say; None if there is none."""
+    """The released name of this scale with the highest PSNR on validation faces. Raises InputError where there is none."""
     found = {}
     for name in released():
         metadata = _metadata(_released_file(name))
@@ -108,7 +111,10 @@ def best(scale):
         if settings.from_json(metadata['config']).scale == scale:
             found[name] = max((each['methods']['gln']['psnr'] for each in scores if each['data'].endswith(VALIDATION)),
                               default=-np.inf)
-    return max(found, key=found.get, default=None)
+    if not found:
+        raise errors.InputError(f'no network was named, and none for {scale}x comes with the project yet: give --ckpt=PATH, '
+                                'a workdir or weights file. python train.py --config=configs/quickstart.py trains one')
+    return max(found, key=found.get)
 
 
 def export(path, output, scores=(), trust=None):

@@ -242,7 +242,7 @@ def test_lambda_trains_and_scores(study, tmp_path, monkeypatch):
 
 def test_share_of_the_way():
     values = {'stage 1': {'sharpness': np.array([0.4, 0.6])}, 'x': {'sharpness': np.array([0.7, 0.8])}}
-    assert adversarial_weight.share_of_the_way(scoring.Scores([], values, {}), 'x') == pytest.approx(0.5)
+    assert runs.share_of_the_way(scoring.Scores([], values, {}), 'x') == pytest.approx(0.5)
 
 
 def test_fine_tuning_scores_every_kept_checkpoint(study, tmp_path):

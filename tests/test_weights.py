@@ -109,7 +109,9 @@ def test_the_best_released_weights_are_best_on_validation_faces(workdir, tmp_pat
     monkeypatch.setattr(weights, 'RELEASED', tmp_path)
     (tmp_path / 'SHA256SUMS').write_text(''.join(f'{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n'
                                                  for file in tmp_path.glob('*.safetensors')))
-    assert (weights.best(8), weights.best(4)) == ('b', None)
+    assert weights.best(8) == 'b'
+    with pytest.raises(errors.InputError, match='none for 4x comes with the project'):
+        weights.best(4)
 
 
 def test_released_weights_that_changed_are_refused(released):

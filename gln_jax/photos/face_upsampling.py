@@ -122,10 +122,6 @@ def load(path, scale=None, batch_size=4):
     """
     if path is None:
         path = weights.best(scale or 8)
-        if path is None:
-            raise errors.InputError(f'no network was named, and none for {scale or 8}x comes with the project yet: '
-                                    'give --ckpt=PATH, a workdir or weights file. '
-                                    'python train.py --config=configs/quickstart.py trains one')
     loaded = weights.load_generator(path)
     if scale not in (None, loaded.config.scale):
         raise errors.InputError(f'{path}: is a network for {loaded.config.scale}x, and the scale asked for is '

@@ -69,7 +69,6 @@ def _parser():
     tuning.add_argument('--init', required=True, metavar='PATH', help='the network that they started from')
     tuning.add_argument('--runs', required=True, type=_runs, metavar='NAME=WORKDIR[,...]',
                         help='the runs; each of the checkpoints that they keep is scored (--config.checkpoint.keep)')
-    tuning.set_defaults(source_weights='')
     for study in (ablating, weighing):
         study.add_argument('--workdir', required=True, metavar='DIR', help='folder for the runs, a folder each')
         study.add_argument('--source-weights', default='uspol:3,ffhq256:3', metavar='SOURCE:WEIGHT[,...]',

@@ -7,14 +7,12 @@ import re
 import numpy as np
 
 from gln_jax import config as settings
-from gln_jax import evaluation, files, networks, pictures, scoring, weights
+from gln_jax import evaluation, files, networks, pictures, weights
 from gln_jax.study import outputs, plots, reports, runs
 
-STAGE_1 = 'stage 1'
 AUTO = 'auto'
 AVERAGE_DECAY = 0.99  # of an average over some 100 steps
 CHECKPOINTS = 4  # of each run, at the end of turns
-ROWS_PER_SPLIT = 2  # of the picture strip
 
 ASKED = """\
 What does adversarial fine-tuning cost in PSNR, what does it give in sharpness, and how do both go with lambda?
@@ -53,10 +51,10 @@ def run(options):
         lambdas[text] = _lambda_of(workdir)
     ordered = sorted(texts, key=lambdas.get)
     names = {text: f'{text} ({lambdas[text]:.3g})' if AUTO in text else text for text in ordered}
-    generators = {STAGE_1: stage_1, **{f'lambda {names[text]}': found[text] for text in ordered}}
+    generators = {runs.STAGE_1: stage_1, **{f'lambda {names[text]}': found[text] for text in ordered}}
     accuracies = {f'lambda {names[text]}': _accuracy(Path(options.workdir, folder_name(text))) for text in ordered}
     scores = runs.scored(output, generators, sets, base)
-    files.write(output / 'faces.png', pictures.png(strip(generators, sets, base)))
+    files.write(output / 'faces.png', pictures.png(runs.strip(generators, sets, base)))
     write(output, options, generators, scores, accuracies, f'lambda {names[AUTO]}' if AUTO in names else None)
 
 
@@ -73,12 +71,6 @@ def folder_name(text):
     return text.replace('*', '_times_').replace('/', '_over_')
 
 
-def share_of_the_way(scores, name):
-    """How much of what stage 1 lacks in gradient energy, to the truth's, the network `name` makes up for; 1 is all."""
-    before, after = (np.mean(scores.values[each]['sharpness']) for each in (STAGE_1, name))
-    return float((after - before) / (1 - before))
-
-
 def write(output, options, generators, scores, accuracies, default):
     """Writes the study's files into `output`, and prints its Markdown.
 
@@ -90,8 +82,8 @@ def write(output, options, generators, scores, accuracies, default):
         accuracies: {name: share of images that the discriminator puts on the right side} of all but stage 1.
         default: the name of the run whose lambda was found by itself, or None.
     """
-    everything, config = runs.with_all(scores), generators[STAGE_1].config
-    count = networks.parameter_count(generators[STAGE_1].parameters)
+    everything, config = runs.with_all(scores), generators[runs.STAGE_1].config
+    count = networks.parameter_count(generators[runs.STAGE_1].parameters)
     facts = {'network': f'`{options.init}` ({config.network}, {count:,} parameters)',
              **reports.facts(config, runs.described(scores, options), 'paper'),
              'trained': f'{options.turns} turns each, settings of `{options.config}`, '
@@ -102,11 +94,11 @@ def write(output, options, generators, scores, accuracies, default):
         panels(everything, list(generators)), columns=min(3, len(everything))))
     files.write(output / 'lambda.json', json.dumps({
         'facts': facts, 'means': runs.means(everything), 'discriminator_accuracy': accuracies, 'default': default,
-        'share_of_the_way': {split: {name: share_of_the_way(part, name) for name in accuracies}
+        'share_of_the_way': {split: {name: runs.share_of_the_way(part, name) for name in accuracies}
                              for split, part in everything.items()}}, indent=2) + '\n')
     sources = sorted({source for part in scores.values() for _, source, _ in part.names})
     files.write(output / 'lambda.md', reports.text('Lambda (RQ2, RQ4)', ASKED, facts, [
-        '\n'.join(verdicts), runs.table(everything, STAGE_1, ('psnr', 'ssim', 'sharpness', 'consistency')),
+        '\n'.join(verdicts), runs.table(everything, runs.STAGE_1, ('psnr', 'ssim', 'sharpness', 'consistency')),
         reports.table(['run', 'discriminator right'], [[name, f'{share:.0%}'] for name, share in accuracies.items()]),
         '![PSNR against sharpness](lambda.png)', '![The same faces along lambda](faces.png)', reports.credit(sources)]))
     print((output / 'lambda.md').read_text())
@@ -119,7 +111,7 @@ def panels(scores, names):
         means = {name: [np.mean(part.values[name][measure]) for measure in ('sharpness', 'psnr')] for name in names}
         first, *others = means.values()
         found.append({'x': f"sharpness, share of the truth's ({split})", 'y': 'PSNR, dB',
-                      'lines': {STAGE_1: tuple(zip(first)), 'stage 2, by lambda': tuple(zip(*others))},
+                      'lines': {runs.STAGE_1: tuple(zip(first)), 'stage 2, by lambda': tuple(zip(*others))},
                       'points': {name.removeprefix('lambda '): means[name] for name in names[1:]}})
     return found
 
@@ -140,19 +132,6 @@ def _accuracy(workdir):
 
 
 def _verdict(split, scores, default):
-    lost = scores.values[STAGE_1]['psnr'] - scores.values[default]['psnr']
+    lost = scores.values[runs.STAGE_1]['psnr'] - scores.values[default]['psnr']
     return (f'- {split}: {default} costs {reports.mean_and_interval(lost, scores.people)} dB, and goes '
-            f"{share_of_the_way(scores, default):.0%} of the way from stage 1's gradient energy to the truth's")
-
-
-def strip(generators, sets, config):
-    """A picture of a few faces of each split: input, stage 1, each lambda, truth."""
-    restorers = {name: scoring.of_luminance(networks.upsampler(loaded.config, loaded.parameters), config.scale)
-                 for name, loaded in generators.items()}
-    columns = {'lr': 'input', **{name: name.removeprefix('lambda ') for name in generators}, 'truth': 'truth'}
-    rows = []
-    for faces in sets.values():
-        some = [faces[number] for number in scoring.spread(len(faces), ROWS_PER_SPLIT)]
-        shown = scoring.score(restorers, some, config, shown=range(len(some)), progress=False).shown
-        rows += [[shown[place][name] for name in columns] for place in sorted(shown)]
-    return pictures.grid(list(columns.values()), rows)
+            f"{runs.share_of_the_way(scores, default):.0%} of the way from stage 1's gradient energy to the truth's")

@@ -5,9 +5,8 @@ import json
 import numpy as np
 
 from gln_jax import checkpoints, errors, evaluation, files, images, networks, pictures, scoring, weights
-from gln_jax.study import adversarial_weight, outputs, plots, reports, runs
+from gln_jax.study import outputs, plots, reports, runs
 
-STAGE_1 = adversarial_weight.STAGE_1
 UNSHARP = 'unsharp masking'
 UNSHARP_SIGMA = 1.5  # HR pixels
 UNSHARP_AMOUNTS = 0.5, 1, 2
@@ -28,9 +27,10 @@ def run(options):
         InputError: a network, the faces or the folder for the output cannot be used.
     """
     stage_1 = weights.load_generator(options.init)
-    config = runs.with_data(stage_1.config.copy_and_resolve_references(), options)
+    config = stage_1.config.copy_and_resolve_references()
+    config.data.update(name='folder', path=options.data, directory=options.directory)
     found = {name: along(workdir) for name, workdir in options.runs.items()}
-    generators = {STAGE_1: stage_1} | {
+    generators = {runs.STAGE_1: stage_1} | {
         f'{name}, step {step:,}': loaded for name, each in found.items() for step, loaded in each.items()}
     for name, loaded in generators.items():
         for field in ('scale', 'degradation'):
@@ -44,8 +44,8 @@ def run(options):
     restorers = {f'{UNSHARP}, {amount}': scoring.of_luminance(unsharp_masked(stage_1, amount), config.scale)
                  for amount in UNSHARP_AMOUNTS}
     scores = runs.scored(output, generators, sets, config, restorers)
-    shown = {STAGE_1: stage_1} | {name: list(each.values())[-1] for name, each in found.items()}
-    files.write(output / 'faces.png', pictures.png(adversarial_weight.strip(shown, sets, config)))
+    shown = {runs.STAGE_1: stage_1} | {name: list(each.values())[-1] for name, each in found.items()}
+    files.write(output / 'faces.png', pictures.png(runs.strip(shown, sets, config)))
     write(output, options, config, scores)
 
 
@@ -82,9 +82,9 @@ def write(output, options, config, scores):
     files.write(output / 'fine_tuning.json', json.dumps(
         {'facts': facts, 'means': runs.means(everything)}, indent=2) + '\n')
     sources = sorted({source for part in scores.values() for _, source, _ in part.names})
-    rows = [[split, name, reports.mean_and_interval(values['psnr'] - part.values[STAGE_1]['psnr'], part.people, sign='+'),
-             reports.mean(values['sharpness']), f'{adversarial_weight.share_of_the_way(part, name):.0%}']
-            for split, part in everything.items() for name, values in part.values.items() if name not in ('bicubic', STAGE_1)]
+    rows = [[split, name, reports.mean_and_interval(values['psnr'] - part.values[runs.STAGE_1]['psnr'], part.people, sign='+'),
+             reports.mean(values['sharpness']), f'{runs.share_of_the_way(part, name):.0%}']
+            for split, part in everything.items() for name, values in part.values.items() if name not in ('bicubic', runs.STAGE_1)]
     files.write(output / 'fine_tuning.md', reports.text('Along fine-tuning', ASKED, facts, [
         reports.table(['faces', 'network', 'PSNR less the start, dB', 'sharpness', "of the way to the truth's"], rows),
         '![PSNR lost against sharpness](fine_tuning.png)', '![The start, the end of each run, the truth](faces.png)',
@@ -96,9 +96,9 @@ def panels(scores, lines):
     """Panels for `plots.curves`: for each split, the change of PSNR against sharpness, along each of the lines."""
     found = []
     for split, part in scores.items():
-        means = {name: (np.mean(values['sharpness']), np.mean(values['psnr'] - part.values[STAGE_1]['psnr']))
+        means = {name: (np.mean(values['sharpness']), np.mean(values['psnr'] - part.values[runs.STAGE_1]['psnr']))
                  for name, values in part.values.items()}
         found.append({'x': f"sharpness, share of the truth's ({split})", 'y': 'PSNR less the start, dB', 'lines': {
-            line: tuple(zip(means[STAGE_1], *(mean for name, mean in means.items() if name.startswith(f'{line}, '))))
+            line: tuple(zip(means[runs.STAGE_1], *(mean for name, mean in means.items() if name.startswith(f'{line}, '))))
             for line in lines}})
     return found

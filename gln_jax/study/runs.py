@@ -5,11 +5,16 @@ import json
 
 import numpy as np
 
-from gln_jax import errors, files, networks, parallel, progress, scoring, training, weights
+from gln_jax import errors, files, networks, parallel, pictures, progress, scoring, training, weights
 from gln_jax import config as settings
 from gln_jax.data import faces as face_data
 from gln_jax.study import outputs, reports
 from gln_jax.study.measured import ALL
+
+STAGE_1 = 'stage 1'
+"""The network that adversarial fine-tuning started from, by name."""
+
+ROWS_PER_SPLIT = 2  # of a picture strip
 
 
 def with_data(config, options):
@@ -105,6 +110,25 @@ def table(scores, reference, measures=('psnr', 'ssim')):
                              else reports.mean_and_interval(difference, part.people, digits, sign='+')]
     return reports.table(['faces', 'method', *(title for measure in measures for title in (
         titles[measure], f'{titles[measure]}: less {reference}'))], rows)
+
+
+def share_of_the_way(scores, name):
+    """How much of what stage 1 lacks in gradient energy, to the truth's, the network `name` makes up for; 1 is all."""
+    before, after = (np.mean(scores.values[each]['sharpness']) for each in (STAGE_1, name))
+    return float((after - before) / (1 - before))
+
+
+def strip(generators, sets, config):
+    """A picture of a few faces of each split: input, each network, truth."""
+    restorers = {name: scoring.of_luminance(networks.upsampler(loaded.config, loaded.parameters), config.scale)
+                 for name, loaded in generators.items()}
+    columns = {'lr': 'input', **{name: name.removeprefix('lambda ') for name in generators}, 'truth': 'truth'}
+    rows = []
+    for faces in sets.values():
+        some = [faces[number] for number in scoring.spread(len(faces), ROWS_PER_SPLIT)]
+        shown = scoring.score(restorers, some, config, shown=range(len(some)), progress=False).shown
+        rows += [[shown[place][name] for name in columns] for place in sorted(shown)]
+    return pictures.grid(list(columns.values()), rows)
 
 
 def described(scores, options):
