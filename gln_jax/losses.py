@@ -11,10 +11,27 @@ import jax.numpy as jnp
 
 from gln_jax.networks import RECONSTRUCTION
 
+CHARBONNIER = 0.255
+"""The error, in grey levels, about which Charbonnier's loss turns from squared to absolute: LapSRN's 1e-3 of the range."""
+
 
 def reconstruction_loss(sr, hr):
     """L_MS = (1/n) sum_i ||G(xL_i) - xH_i||^2, for images [n, H, W, 1] in [0, 1]."""
     return jnp.sum(jnp.square(255 * (sr - hr))) / len(hr)
+
+
+def absolute_loss(sr, hr):
+    """(1/n) sum_i |G(xL_i) - xH_i|, for images as of `reconstruction_loss`: not the paper's."""
+    return jnp.sum(jnp.abs(255 * (sr - hr))) / len(hr)
+
+
+def charbonnier_loss(sr, hr):
+    """(1/n) sum_i sqrt((G(xL_i) - xH_i)^2 + CHARBONNIER^2), likewise (Lai et al. 2017, LapSRN): smooth at zero."""
+    return jnp.sum(jnp.sqrt(jnp.square(255 * (sr - hr)) + CHARBONNIER**2)) / len(hr)
+
+
+STAGE_1 = {'squared': reconstruction_loss, 'absolute': absolute_loss, 'charbonnier': charbonnier_loss}
+"""What stage 1 can minimise, by its name in the config; the paper minimises the squared error."""
 
 
 def adversarial_loss(sr_logits):

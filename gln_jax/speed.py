@@ -47,7 +47,7 @@ def main(arguments=None):
         ceilings = {dtype: matrix_product_rate(dtype) for dtype in dtypes}
         for dtype, ceiling in ceilings.items():
             print(f'matrix product of {MATRIX_SIZE}x{MATRIX_SIZE} in {dtype}: {ceiling / 1e9:,.0f} GFLOP/s')
-        print(f'{"network":>8} {"scale":>5} {"dtype":>8} {"batch":>5} {"GMAC/face":>9} {"parameters":>10} '
+        print(f'{"network":>10} {"scale":>5} {"dtype":>8} {"batch":>5} {"GMAC/face":>9} {"parameters":>10} '
               f'{"restores/s":>10} {"ceiling":>7} {"trains/s":>8} {"ceiling":>7} {"memory":>8} {"compiling":>9}')
         for config in configs:
             print(_row(config, ceilings[config.compute_dtype]), flush=True)
@@ -73,7 +73,8 @@ def multiply_adds(config):
 
 def _config(network, scale, dtype, batch_size):
     config = settings.default()
-    config.network, config.scale, config.compute_dtype = network, scale, dtype
+    config.name, config.scale, config.compute_dtype = network, scale, dtype
+    settings.set_network(config, network)
     config.reconstruction.batch_size = batch_size
     config.adversarial.turns = 0
     settings.check(config)
@@ -93,7 +94,7 @@ def _row(config, ceiling):
     memory = train.memory_analysis().temp_size_in_bytes
     restored = batch_size / seconds(lambda: restore(state.generator, lr))
     trained = batch_size / _training_seconds(config, state, hr)
-    return (f'{config.network:>8} {config.scale:>5} {config.compute_dtype:>8} {batch_size:>5} {operations / 2e9:>9.2f} '
+    return (f'{config.name:>10} {config.scale:>5} {config.compute_dtype:>8} {batch_size:>5} {operations / 2e9:>9.2f} '
             f'{parameters:>10,} {restored:>10.1f} {restored * operations / ceiling:>7.0%} '
             f'{trained:>8.1f} {TRAINING_PER_FORWARD * trained * operations / ceiling:>7.0%} '
             f'{memory / 2**20:>4,.0f} MiB {compiling:>7.1f} s')
@@ -155,7 +156,7 @@ def _parser():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     words, numbers = lambda text: text.split(','), lambda text: [int(number) for number in text.split(',')]
     parser.add_argument('--networks', type=words, default=['fast', 'gln4', 'gln8'], metavar='NAME[,NAME...]',
-                        help=f'of {", ".join(settings.NETWORKS)} (default: fast,gln4,gln8)')
+                        help=f'of {", ".join(settings.VARIANTS)} (default: fast,gln4,gln8)')
     parser.add_argument('--scales', type=numbers, default=[8, 4], metavar='N[,N...]', help='4, 8 or both (default: 8,4)')
     parser.add_argument('--batch-sizes', type=numbers, default=[16], metavar='N[,N...]', help='(default: 16)')
     parser.add_argument('--dtypes', type=words, metavar='NAME[,NAME...]',

@@ -80,7 +80,8 @@ def shape_after(config, step):
 
 
 def generator_update(config, optimizer, adversarial):
-    """The update of the generator: on L_MS alone in stage 1, on L_G with the discriminator fixed in stage 2.
+    """The update of the generator: on L_MS alone in stage 1 (or another loss of losses.STAGE_1), on L_G with the
+    discriminator fixed in stage 2.
 
     Args:
         config: the run's settings.
@@ -97,7 +98,7 @@ def generator_update(config, optimizer, adversarial):
         sr = generate(parameters, lr)
         terms = {'reconstruction_loss': losses.reconstruction_loss(sr, hr)}
         if not adversarial:
-            return terms['reconstruction_loss'], (state.adversarial_weight, terms)
+            return losses.STAGE_1[config.reconstruction.loss](sr, hr), (state.adversarial_weight, terms)
         terms['adversarial_loss'] = losses.adversarial_loss(discriminate(state.discriminator, sr))
         weight = _found_weight(state.adversarial_weight, terms)
         terms['generator_loss'] = losses.generator_loss(

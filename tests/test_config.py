@@ -59,6 +59,13 @@ def test_variants_change_the_network_the_recipe_and_the_name():
     settings.check(config)
 
 
+def test_a_variant_may_be_a_size_of_the_fast_network():
+    config = settings.with_variant(settings.default(), 'fast_small')
+    assert (config.name, config.network, config.fast.width) == ('x8_fast_small', 'fast', 64)
+    assert settings.of_file('configs/x8_fast.py:fast_large').name == 'x8_fast_large'
+    assert settings.of_file('configs/x8_fast.py').fast == settings.default().fast
+
+
 def test_an_unknown_variant_lists_those_known():
     with pytest.raises(errors.InputError, match="'gln5' is not known; choose of gln6, gln4, .*paper"):
         settings.with_variant(settings.default(), 'gln5')

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gln_jax import config as settings
-from gln_jax import fast_network, images, networks
+from gln_jax import fast_network, images, networks, speed, steps
 
 
 def network(scale, **changes):
@@ -36,11 +36,15 @@ def test_depth_to_space_puts_the_channels_of_a_position_side_by_side():
 
 
 @pytest.mark.parametrize('scale', [4, 8])
-def test_the_middle_size_is_a_twentieth_of_gln8(scale):
-    module, parameters, lr = network(scale)
-    multiply_adds = jax.jit(module.apply).lower(parameters, lr[:1]).compile().cost_analysis()['flops'] / 2
-    assert multiply_adds < 10.5e9 / 20
-    assert 2 * networks.parameter_count(parameters) < 10e6, 'two bytes each, a weights file would be above 10 MB'
+@pytest.mark.parametrize('size, least, most', [('fast_small', 0.2e9, 0.3e9), ('fast', 0.45e9, 10.5e9 / 20),
+                                               ('fast_large', 1.3e9, 1.6e9)])
+def test_a_size_takes_what_it_is_said_to(scale, size, least, most):
+    config = settings.default()
+    config.scale = scale
+    settings.set_network(config, size)
+    assert least < speed.multiply_adds(config) < most
+    generator = jax.eval_shape(lambda: steps.create_state(config)).generator
+    assert 2 * networks.parameter_count(generator) < 10e6, 'two bytes each, a weights file would be above 10 MB'
 
 
 def test_without_global_streams_a_pixel_far_away_does_not_matter():

@@ -55,6 +55,18 @@ def test_four_devices_learn_what_one_learns(faces):
     chex.assert_trees_all_close(one_metrics, four_metrics, rtol=1e-4)
 
 
+def test_stage_1_minimises_the_loss_that_the_config_names(faces):
+    config, gradient_norms = sgd_config(), {}
+    for name in settings.LOSSES:
+        config.reconstruction.loss = name
+        _, metrics = parallel.mapped(generator_update(config, False), jax.devices()[:1])(
+            steps.create_state(config), faces[None])
+        assert metrics['reconstruction_loss'] > 1e6, 'L_MS is told whatever is minimised'
+        gradient_norms[name] = float(metrics['gradient_norm'])
+    assert gradient_norms['squared'] > 10 * gradient_norms['absolute']
+    assert gradient_norms['charbonnier'] == pytest.approx(gradient_norms['absolute'], rel=0.05)
+
+
 def test_auto_lambda_makes_the_adversarial_term_a_tenth(faces):
     config = sgd_config()
     state = steps.begin_adversarial(config, steps.create_state(config))

@@ -18,7 +18,7 @@ from gln_jax import errors
 NETWORKS = 'gn_only', 'ln_only', 'gln4', 'gln6', 'gln8'
 """In the paper's order of PSNR, from the lowest to the highest."""
 
-OTHER_NETWORKS = 'gln3', 'fast'
+OTHER_NETWORKS = 'gln3', 'fast_small', 'fast', 'fast_large'
 
 SPLITS = 'test/london,test/lfw,test/ffhq256,test/team18f'
 

@@ -11,7 +11,7 @@ from gln_jax.data import faces as face_data
 from gln_jax.study import outputs, plots, reports, runs
 
 TITLES = {'gn_only': 'GN-Only', 'ln_only': 'LN-Only', **{f'gln{depth}': f'GLN{depth}' for depth in (3, 4, 6, 8)},
-          'fast': 'fast'}
+          'fast_small': 'fast, small', 'fast': 'fast', 'fast_large': 'fast, large'}
 BATCH_SIZE = 8
 LEARNING_RATE = 5e-4  # half the default: in runs as short as these, 1e-3 threw the deeper networks off in their first steps
 AVERAGE_DECAY = 0.98  # of an average over some 50 steps, as the runs are short
