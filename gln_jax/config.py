@@ -44,9 +44,6 @@ def default():
     config.fast.upsampling_widths = (48, 32)  # channels after each doubling of height and width
     config.fast.upsampling_blocks = (2, 0)  # residual blocks after each
     config.fast.global_streams = True  # False is the ablation: convolutions alone
-    config.fast.view = 'fully_connected'  # of the later global streams: fully_connected, attention or both
-    config.fast.channel_attention = False  # in each residual block
-    config.fast.base = 'bicubic'  # what the detail is added to: bicubic, learned or back_projected
 
     config.data = ConfigDict()
     config.data.name = 'drawn'  # one of DATA_NAMES

@@ -32,9 +32,6 @@ class FastGlobalLocalNetwork(nn.Module):
     upsampling_widths: tuple
     upsampling_blocks: tuple
     global_streams: bool = True
-    view: str = 'fully_connected'
-    channel_attention: bool = False
-    base: str = 'bicubic'
 
     @nn.compact
     def __call__(self, lr):
@@ -45,19 +42,10 @@ class FastGlobalLocalNetwork(nn.Module):
             if features.shape[1:3] == lr.shape[1:3]:  # 32x32: the LR pixels as they are, which the body saw in fours
                 features += conv(width)(2 * lr - 1)
             for _ in range(blocks):
-                features = ResidualBlock(self.channel_attention)(features)
+                features = ResidualBlock()(features)
         left = self.scale * lr.shape[1] // features.shape[1]
         detail = depth_to_space(conv(left**2, kernel_init=nn.initializers.zeros)(features), left)
-        return self._base(lr) + detail
-
-    def _base(self, lr):
-        hr = images.upsample(lr, self.scale, 'bicubic')
-        if self.base == 'learned':
-            return hr + depth_to_space(conv(self.scale**2, 5, nn.initializers.zeros)(lr), self.scale)
-        if self.base == 'back_projected':
-            for _ in range(3):
-                hr += images.upsample(lr - images.degrade(hr, self.scale, 'gaussian'), self.scale, 'bicubic')
-        return hr
+        return images.upsample(lr, self.scale, 'bicubic') + detail
 
     def _first_features(self, pixels):
         if not self.global_streams:
@@ -68,12 +56,9 @@ class FastGlobalLocalNetwork(nn.Module):
     def _body(self, first):
         features = first
         for number in range(1, self.blocks + 1):
-            features = ResidualBlock(self.channel_attention, name=f'block_{number}')(features)
+            features = ResidualBlock(name=f'block_{number}')(features)
             if self.global_streams and number % 2 == 0:
-                if self.view != 'attention':
-                    features = GlobalView(name=f'view_{number}')(features)
-                if self.view != 'fully_connected':
-                    features = Attention(name=f'attention_{number}')(features)
+                features = GlobalView(name=f'view_{number}')(features)
         return features + first
 
 
@@ -100,31 +85,13 @@ class GlobalView(nn.Module):
         return features + conv(features.shape[-1], 1, _small)(view)
 
 
-class Attention(nn.Module):
-    """A residual of self-attention over all positions of the grid, 4 heads of 16, with a learnt place of each."""
-
-    @nn.compact
-    def __call__(self, features):
-        n, height, width, channels = features.shape
-        place = self.param('place', nn.initializers.normal(0.02), (height * width, channels))
-        words = nn.LayerNorm()(features.reshape(n, height * width, channels)) + place
-        seen = nn.MultiHeadDotProductAttention(4, qkv_features=64, out_kernel_init=_small)(words)
-        return features + seen.reshape(features.shape)
-
-
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions beside the identity, without normalisation (Lim et al. 2017, EDSR)."""
-
-    channel_attention: bool = False
 
     @nn.compact
     def __call__(self, features):
         channels = features.shape[-1]
-        change = conv(channels, kernel_init=_small)(nn.relu(conv(channels)(features)))
-        if self.channel_attention:  # Zhang et al. 2018, RCAN
-            seen = nn.relu(nn.Dense(channels // 8)(change.mean(axis=(1, 2), keepdims=True)))
-            change *= 2 * nn.sigmoid(nn.Dense(channels)(seen))
-        return features + change
+        return features + conv(channels, kernel_init=_small)(nn.relu(conv(channels)(features)))
 
 
 def conv(channels, size=3, kernel_init=_he):
