@@ -24,6 +24,8 @@ With --methods it compares methods instead, and writes a report: report.md, repo
 SPLIT.csv and faces-SPLIT.png. The same command continues one that was stopped.
 """
 
+MIRRORED = ', mirrored'
+
 
 def main(arguments=None):
     options = _parser().parse_args(arguments)
@@ -33,6 +35,8 @@ def main(arguments=None):
         loaded = weights.load_generator(options.ckpt)
         config = _with_data(loaded.config, options.data)
         chosen = methods.named(options.methods, loaded) if options.methods is not None else None
+        if chosen and options.mirrored:
+            raise errors.InputError('--mirrored: is for the network alone; leave out --methods')
         splits = [split.strip() for split in options.split.split(',') if split.strip()]
         if not splits:
             raise errors.InputError("--split: name a split, 'test' say")
@@ -43,10 +47,11 @@ def main(arguments=None):
             comparison.compare(chosen, config, sets, options.protocol, output, label, options.images)
             return
         upsampler = networks.upsampler(config, loaded.parameters)
+        upsampler = networks.with_mirror_image(upsampler) if options.mirrored else upsampler
         for split, faces in sets:
             output = _output(options, label, split, alone=len(splits) == 1)
             evaluation.evaluate(upsampler, config, faces, options.protocol, output, f'{label} {split}',
-                                loaded.description, options.images)
+                                loaded.description + MIRRORED * options.mirrored, options.images)
             print(f'written: {", ".join(str(output / name) for name in evaluation.FILES)}\n')
 
 
@@ -68,6 +73,9 @@ def _parser():
                              'split train')
     parser.add_argument('--protocol', default='paper', choices=metrics.PROTOCOLS,
                         help='which pixels and channel are compared, see gln_jax/metrics.py (default: paper)')
+    parser.add_argument('--mirrored', action='store_true',
+                        help='restore each face and its mirror image, and score the mean of both: a little better, for '
+                             'twice the work')
     parser.add_argument('--output', metavar='DIR',
                         help='folder for the files; of several splits, and without --methods, with a folder for each '
                              'inside (default: scores/DATA-SPLIT-PROTOCOL in the workdir, or beside the weights file; '
@@ -96,12 +104,13 @@ def _output(options, label, split, alone):
     split = split.replace('/', '-')
     if options.output:
         return epath.Path(options.output) if alone else epath.Path(options.output, split)
+    words = [label, split, options.protocol, *['mirrored'] * options.mirrored]
     ckpt = files.path(options.ckpt)
     for workdir in (ckpt, *ckpt.parents[:2]):
         if any((workdir / folder).is_dir() for folder in (checkpoints.LATEST, checkpoints.RECONSTRUCTION)):
             inside = ckpt.relative_to(workdir).parts
-            return workdir / 'scores' / '-'.join([*inside, label, split, options.protocol])
-    return ckpt.parent / 'scores' / '-'.join([ckpt.stem, label, split, options.protocol])
+            return workdir / 'scores' / '-'.join([*inside, *words])
+    return ckpt.parent / 'scores' / '-'.join([ckpt.stem, *words])
 
 
 def _count(text):

@@ -72,6 +72,15 @@ def upsampler(config, parameters):
     return functools.partial(parallel.over_devices(generator(config).apply), {'params': parameters})
 
 
+def with_mirror_image(upsampler):
+    """`upsampler` twice: the mean of what it makes of an image, and, mirrored back, of its mirror image.
+
+    A face is about as likely as its mirror image, so that their errors partly cancel (Timofte et al. 2016, "enhanced
+    prediction").
+    """
+    return lambda lr: (upsampler(lr) + upsampler(lr[:, :, ::-1])[:, :, ::-1]) / 2
+
+
 class GlobalLocalNetwork(nn.Module):
     """GLN: the global network's two maps, joined by a local network."""
 

@@ -62,8 +62,15 @@ def test_door_takes_a_folder_of_faces(door, tmp_path):
     assert (tmp_path / 'out' / 'scores.csv').exists()
 
 
+def test_mirrored_scores_say_so_and_lie_apart(door, tmp_path):
+    door('--mirrored')
+    summary = json.loads((tmp_path / 'run' / 'scores' / 'trained_on_this-test-paper-mirrored' / 'scores.json').read_text())
+    assert summary['checkpoint'] == 'run 7, mirrored'
+
+
 @pytest.mark.parametrize('arguments, said', [
-    (['--split=tset'], "'tset'"), (['--data=no_such'], "'no_such'"), (['--split=,'], '--split')])
+    (['--split=tset'], "'tset'"), (['--data=no_such'], "'no_such'"), (['--split=,'], '--split'),
+    (['--mirrored', '--methods=bicubic'], '--mirrored')])
 def test_door_tells_bad_input_in_one_line(door, capsys, arguments, said):
     with pytest.raises(SystemExit) as exit:
         door(*arguments)

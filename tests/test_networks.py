@@ -148,3 +148,13 @@ def test_columns_at_once_are_those_of_the_config():
     assert networks.generator(config).columns_at_once == 1  # on a CPU
     config.columns_at_once = 2
     assert networks.generator(config).columns_at_once == 2
+
+
+def test_with_its_mirror_image_a_network_treats_left_and_right_alike():
+    module, parameters, lr = made('gln3', 8)
+    parameters = jax.tree.map(lambda leaf: leaf + 0.05 * jax.random.normal(jax.random.key(leaf.size), leaf.shape), parameters)
+    plain = lambda lr: module.apply({'params': parameters}, lr)
+    both = networks.with_mirror_image(plain)
+    np.testing.assert_allclose(both(lr[:, :, ::-1])[:, :, ::-1], both(lr), atol=1e-5)
+    assert np.abs(plain(lr[:, :, ::-1])[:, :, ::-1] - plain(lr)).max() > 0.01
+    np.testing.assert_allclose(both(lr), (plain(lr) + plain(lr[:, :, ::-1])[:, :, ::-1]) / 2, atol=1e-6)
