@@ -14,6 +14,14 @@ def test_singular_values_become_alike(shape):
     assert (0.6 < steps).all() and (steps < 1.3).all()
 
 
+def test_a_layer_to_all_pixels_is_stepped_by_adam():
+    kernels = {'to_all_pixels': np.zeros((16, 128 * 128)), 'hidden': np.zeros((16, 4096))}
+    state = muon.muon(0.1).init(kernels)
+    adams = jax.tree.leaves(state.inner_states['other'])
+    assert sum(leaf.shape == (16, 128 * 128) for leaf in adams) == 2, 'its first and second moment'
+    assert not any(leaf.shape == (16, 4096) for leaf in adams)
+
+
 def test_devices_share_the_work_about_evenly():
     kernels = [np.zeros((3, 3, 96, 96))] * 6 + [np.zeros((256, 4096))] + [np.zeros((2048, 112))] * 8
     owners = muon.owners(kernels, 2)
