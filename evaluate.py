@@ -24,8 +24,6 @@ With --methods it compares methods instead, and writes a report: report.md, repo
 SPLIT.csv and faces-SPLIT.png. The same command continues one that was stopped.
 """
 
-MIRRORED = ', mirrored'
-
 
 def main(arguments=None):
     options = _parser().parse_args(arguments)
@@ -47,11 +45,13 @@ def main(arguments=None):
             comparison.compare(chosen, config, sets, options.protocol, output, label, options.images)
             return
         upsampler = networks.upsampler(config, loaded.parameters)
-        upsampler = networks.with_mirror_image(upsampler) if options.mirrored else upsampler
+        described = loaded.description
+        if options.mirrored:
+            upsampler, described = networks.with_mirror_image(upsampler), f'{described}, mirrored'
         for split, faces in sets:
             output = _output(options, label, split, alone=len(splits) == 1)
             evaluation.evaluate(upsampler, config, faces, options.protocol, output, f'{label} {split}',
-                                loaded.description + MIRRORED * options.mirrored, options.images)
+                                described, options.images)
             print(f'written: {", ".join(str(output / name) for name in evaluation.FILES)}\n')
 
 
@@ -104,7 +104,7 @@ def _output(options, label, split, alone):
     split = split.replace('/', '-')
     if options.output:
         return epath.Path(options.output) if alone else epath.Path(options.output, split)
-    words = [label, split, options.protocol, *['mirrored'] * options.mirrored]
+    words = [label, split, options.protocol] + (['mirrored'] if options.mirrored else [])
     ckpt = files.path(options.ckpt)
     for workdir in (ckpt, *ckpt.parents[:2]):
         if any((workdir / folder).is_dir() for folder in (checkpoints.LATEST, checkpoints.RECONSTRUCTION)):
