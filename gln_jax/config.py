@@ -17,7 +17,7 @@ FAST_SIZES = {
     'fast_small': {'width': 64, 'blocks': 8, 'upsampling_widths': (48, 32), 'upsampling_blocks': (1, 0)},
     'fast_large': {'width': 96, 'blocks': 7, 'upsampling_widths': (64, 48), 'upsampling_blocks': (7, 3)},
 }
-"""`config.fast` of two more sizes of the fast network: 0.27 and 1.46 billion multiply-adds a face; `default` has 0.50."""
+"""`config.fast` of two more sizes of the fast network: 0.27 and 1.45 billion multiply-adds a face; `default` has 0.50."""
 
 VARIANTS = (*NETWORKS, *FAST_SIZES)
 """What `set_network` takes."""
