@@ -1,7 +1,7 @@
 """The fast network at 4x: python train.py --config=configs/x4_fast.py --config.data.name=folder --config.data.path=DIR
 
 2 CPU cores train about 18 faces/s of it: 1 h 15 min for stage 1's 76,800 faces. On 12,898 photographs it reached 30.45 dB
-on val, and 30.48 with 38,400 faces more, where bicubic has 27.77 (README, x4-fast). With the rate of `configs/x8_fast.py`,
+on val, and 30.56 with 57,600 faces more, where bicubic has 27.77 (README, x4-fast). With the rate of `configs/x8_fast.py`,
 3e-3, the loss jumped to twice its value again and again from step 290 on.
 """
 
