@@ -1,15 +1,20 @@
-"""The local networks' convolution, with a gradient of its kernel in a form that CPUs compute faster.
+"""The networks' convolution, with a gradient of its kernel in a form that CPUs compute faster.
 
-XLA's CPU backend takes the gradient of a kernel as a convolution whose window is the image, and reaches half of the
-processor's peak over a batch of images, but four fifths over one image after the other, if the gradient has more
-channels than the maps. Where it has fewer, the two change places.
+XLA's CPU backend takes the gradient of a kernel as a convolution whose window is the image. Over a batch of images it
+reaches a quarter to a half of the processor's peak, over pieces that fit into its caches three quarters, if the gradient
+has more channels than the maps. Where it has fewer, the two change places.
 """
 
 import jax
 import jax.numpy as jnp
 
+DIMENSIONS = ('NHWC', 'HWIO', 'NHWC')
+
 MANY_CHANNELS = 32
-"""From so many on, a kernel's gradient is taken image by image on CPUs."""
+"""From so many on, a kernel's gradient is taken piece by piece on CPUs."""
+
+PIECE = 4096
+"""Pixels of a piece, at most: rows of one image, or several images."""
 
 
 @jax.custom_vjp
@@ -18,8 +23,8 @@ def convolved(maps, kernel):
     return _plain(maps, kernel)
 
 
-def _plain(maps, kernel):
-    return jax.lax.conv_general_dilated(maps, kernel, (1, 1), 'SAME', dimension_numbers=('NHWC', 'HWIO', 'NHWC'))
+def _plain(maps, kernel, padding='SAME'):
+    return jax.lax.conv_general_dilated(maps, kernel, (1, 1), padding, dimension_numbers=DIMENSIONS)
 
 
 def _forward(maps, kernel):
@@ -38,10 +43,10 @@ def _backward(saved, gradient):
 convolved.defvjp(_forward, _backward)
 
 
-def _of_kernel(maps, gradient, size):
+def _of_kernel(maps, gradient, size, padding='SAME'):
     """The gradient [*size, c, filters] of a kernel, from maps [n, h, w, c] and the result's gradient [n, h, w, filters]."""
     kernel = jax.ShapeDtypeStruct((*size, maps.shape[-1], gradient.shape[-1]), maps.dtype)
-    return jax.linear_transpose(lambda kernel: _plain(maps, kernel), kernel)(gradient)[0]
+    return jax.linear_transpose(lambda kernel: _plain(maps, kernel, padding), kernel)(gradient)[0]
 
 
 def _on_cpu(maps, gradient, size):
@@ -50,5 +55,17 @@ def _on_cpu(maps, gradient, size):
     if gradient.shape[-1] < MANY_CHANNELS:
         return _of_kernel(maps, gradient, size)
     # Written out, as XLA computes convolutions a hundred times as slowly in its loops.
-    of_images = [_of_kernel(maps[image:image + 1], gradient[image:image + 1], size) for image in range(len(maps))]
-    return sum(gradient.astype(jnp.float32) for gradient in of_images).astype(maps.dtype)
+    return sum(_of_kernel(*piece, size, padding).astype(jnp.float32)
+               for *piece, padding in _pieces(maps, gradient, size)).astype(maps.dtype)
+
+
+def _pieces(maps, gradient, size):
+    """(maps, gradient, padding) of some images each, or of some rows of one, with the rows about them that its taps see."""
+    count, height, width, _ = maps.shape
+    images, rows = max(1, PIECE // (height * width)), max(1, min(height, PIECE // width))
+    above, beside = size[0] // 2, size[1] // 2
+    padded = jnp.pad(maps, ((0, 0), (above, above), (0, 0), (0, 0)))
+    for image in range(0, count, images):
+        for row in range(0, height, rows):
+            seen = padded[image:image + images, row:row + rows + 2 * above]
+            yield seen, gradient[image:image + images, row:row + rows], ((0, 0), (beside, beside))

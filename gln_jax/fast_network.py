@@ -10,7 +10,7 @@ of them. What is learnt is a detail map that is added to the bicubic image; it s
 import flax.linen as nn
 import jax.numpy as jnp
 
-from gln_jax import images
+from gln_jax import convolutions, images
 
 GRID = 16
 """Height and width of the body's feature maps, at every scale."""
@@ -95,7 +95,12 @@ class ResidualBlock(nn.Module):
 
 
 def conv(channels, size=3, kernel_init=_he):
-    return nn.Conv(channels, (size, size), kernel_init=kernel_init)
+    return nn.Conv(channels, (size, size), kernel_init=kernel_init, conv_general_dilated=_convolved)
+
+
+def _convolved(maps, kernel, *_, **__):
+    """In place of `lax.conv_general_dilated`, whose strides and padding are `nn.Conv`'s own here: 1, and the same."""
+    return convolutions.convolved(maps, kernel)
 
 
 def depth_to_space(features, factor):
