@@ -8,8 +8,6 @@ has more channels than the maps. Where it has fewer, the two change places.
 import jax
 import jax.numpy as jnp
 
-DIMENSIONS = ('NHWC', 'HWIO', 'NHWC')
-
 MANY_CHANNELS = 32
 """From so many on, a kernel's gradient is taken piece by piece on CPUs."""
 
@@ -24,7 +22,7 @@ def convolved(maps, kernel):
 
 
 def _plain(maps, kernel, padding='SAME'):
-    return jax.lax.conv_general_dilated(maps, kernel, (1, 1), padding, dimension_numbers=DIMENSIONS)
+    return jax.lax.conv_general_dilated(maps, kernel, (1, 1), padding, dimension_numbers=('NHWC', 'HWIO', 'NHWC'))
 
 
 def _forward(maps, kernel):
@@ -62,7 +60,7 @@ def _on_cpu(maps, gradient, size):
 def _pieces(maps, gradient, size):
     """(maps, gradient, padding) of some images each, or of some rows of one, with the rows about them that its taps see."""
     count, height, width, _ = maps.shape
-    images, rows = max(1, PIECE // (height * width)), max(1, min(height, PIECE // width))
+    images, rows = max(1, PIECE // (height * width)), max(1, PIECE // width)
     above, beside = size[0] // 2, size[1] // 2
     padded = jnp.pad(maps, ((0, 0), (above, above), (0, 0), (0, 0)))
     for image in range(0, count, images):
