@@ -40,7 +40,7 @@ class State:
 def create_state(config, generator=None):
     """The state before the first step, from `config.seed`, and from the parameters `generator` where there are any.
 
-    Those may be a global network's alone: a GLN's local network then starts as it does otherwise.
+    Those may be a part of the network, as of `weights.load_for`: the rest then starts as it does otherwise.
     """
     generator_key, discriminator_key = jax.random.split(jax.random.key(config.seed))
     hr = jnp.zeros((1, images.FACE_SIZE, images.FACE_SIZE, 1))

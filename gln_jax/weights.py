@@ -81,20 +81,17 @@ def checkpoint_in(path):
 
 
 def load_for(config, path):
-    """As `load_generator`, for a run with this config, or the global network of its GLN.
+    """As `load_generator`, for a run with this config, whose network may be larger.
 
-    Raises InputError also where the network is another.
+    A GLN may start from its global network alone, and the fast network from one of fewer blocks. Raises InputError also
+    where the network in `path` is no part of the config's.
     """
     loaded = load_generator(path)
-    fields = ['scale']
-    if not (loaded.config.network == 'gn' and config.network.startswith('gln')):
-        fields.append('network')
-    if config.network == 'fast':
-        fields.append('fast')
-    for field in fields:
-        if loaded.config[field] != config[field]:
-            raise errors.InputError(f'{path}: its {field} is {loaded.config[field]}, that of the config {config[field]}')
-    return loaded
+    whole, part = _shapes(config), jax.tree.map(np.shape, loaded.parameters)
+    if loaded.config.scale == config.scale and all(whole.get(name) == shapes for name, shapes in part.items()):
+        return loaded
+    field = next(field for field in ('scale', 'network', 'fast') if loaded.config[field] != config[field])
+    raise errors.InputError(f'{path}: its {field} is {loaded.config[field]}, that of the config {config[field]}')
 
 
 def released():
@@ -170,12 +167,16 @@ def _load_file(path):
         card = json.loads(metadata.get('card', '{}'))
     except (safetensors.SafetensorError, KeyError, ValueError, TypeError) as error:
         raise errors.InputError(f'{path}: not a weights file of gln_jax, or a damaged one ({error})') from error
-    size = images.FACE_SIZE // config.scale
-    lr = jax.ShapeDtypeStruct((1, size, size, 1), np.float32)
-    expected = jax.eval_shape(networks.generator(config).init, jax.random.key(0), lr)['params']
-    if jax.tree.map(lambda leaf: leaf.shape, parameters) != jax.tree.map(lambda leaf: leaf.shape, expected):
+    if jax.tree.map(np.shape, parameters) != _shapes(config):
         raise errors.InputError(f'{path}: its arrays are not those of a {config.network} at {config.scale}x')
     return Loaded(config, parameters, str(path), card)
+
+
+def _shapes(config):
+    """The shapes of the generator's parameters, as they are nested."""
+    size = images.FACE_SIZE // config.scale
+    lr = jax.ShapeDtypeStruct((1, size, size, 1), np.float32)
+    return jax.tree.map(np.shape, jax.eval_shape(networks.generator(config).init, jax.random.key(0), lr)['params'])
 
 
 def _metadata(path):
