@@ -87,11 +87,16 @@ def load_for(config, path):
     where the network in `path` is no part of the config's.
     """
     loaded = load_generator(path)
-    whole, part = _shapes(config), jax.tree.map(np.shape, loaded.parameters)
-    if loaded.config.scale == config.scale and all(whole.get(name) == shapes for name, shapes in part.items()):
-        return loaded
-    field = next(field for field in ('scale', 'network', 'fast') if loaded.config[field] != config[field])
-    raise errors.InputError(f'{path}: its {field} is {loaded.config[field]}, that of the config {config[field]}')
+    fields = ['scale']
+    if not (loaded.config.network == 'gn' and config.network.startswith('gln')):
+        fields.append('network')
+    whole = _shapes(config)
+    if any(shapes != whole.get(name) for name, shapes in jax.tree.map(np.shape, loaded.parameters).items()):
+        fields.append('fast')
+    for field in fields:
+        if loaded.config[field] != config[field]:
+            raise errors.InputError(f'{path}: its {field} is {loaded.config[field]}, that of the config {config[field]}')
+    return loaded
 
 
 def released():
