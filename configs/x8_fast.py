@@ -10,6 +10,10 @@ from gln_jax import config as settings
 
 
 def get_config(variant=''):
+    return settings.with_variant(recipe(), variant)
+
+
+def recipe():
     config = settings.default()
     config.name = 'x8_fast'
     config.network = 'fast'
@@ -22,4 +26,4 @@ def get_config(variant=''):
                               discriminator_learning_rate=5e-4, weight='1e6')  # three times what 'auto' finds
     config.checkpoint.every_steps = 500
     config.log.pictures_every_steps = 250
-    return settings.with_variant(config, variant)
+    return config
