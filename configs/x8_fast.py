@@ -14,6 +14,7 @@ def get_config(variant=''):
 
 
 def recipe():
+    """The settings before a word after the colon changes them; `configs/x4_fast.py` starts from them too."""
     config = settings.default()
     config.name = 'x8_fast'
     config.network = 'fast'

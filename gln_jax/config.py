@@ -73,7 +73,7 @@ def default():
     config.reconstruction = ConfigDict()  # stage 1
     config.reconstruction.loss = 'squared'  # one of LOSSES; the squared error is the paper's
     config.reconstruction.steps = 15_000  # 0 is for a run that starts from trained weights and makes stage 2 alone
-    config.reconstruction.batch_size = 128  # faces a step, over all devices: 16 for each of a v5e-8's (docs/tpu_compiler.md)
+    config.reconstruction.batch_size = 128  # faces a step, over all devices (docs/tpu_compiler.md)
 
     config.adversarial = ConfigDict()  # stage 2
     config.adversarial.turns = 200  # 0 is no stage 2
