@@ -2,7 +2,7 @@
 
 Stage 2 has short turns against a discriminator of patches. With the paper's 10 and 50 steps a turn, the generator learns
 to fool the discriminator by a fine chequered pattern before that can answer; so it does in the first 200 steps here, and
-then unlearns it (README, "Adversarial fine-tuning"). There are many turns because the average over steps, which is what
+then unlearns it (docs/studies.md). There are many turns because the average over steps, which is what
 evaluation sees, follows slowly.
 """
 

@@ -1,4 +1,4 @@
-"""The paper's ablation (RQ1): the global network alone, the local one alone, and the two joined, trained alike."""
+"""The paper's ablation: the global network alone, the local one alone, and the two joined, trained alike."""
 
 import json
 from pathlib import Path
@@ -118,7 +118,7 @@ def write(output, options, generators, scores, curves, costs, bicubic):
     }, indent=2) + '\n')
     titles_of_rows = ['network', 'multiply-adds a face', 'parameters', 'faces seen', f'val, dB (bicubic {bicubic:.2f})',
                       'trained at']
-    files.write(output / 'ablation.md', reports.text('Ablation (RQ1)', ASKED[options.equal], facts, [
+    files.write(output / 'ablation.md', reports.text('Ablation', ASKED[options.equal], facts, [
         '\n'.join(order), reports.table(titles_of_rows, rows),
         runs.table(everything, titles[-1]),
         '![PSNR on validation faces against faces seen, and against multiply-adds](ablation.png)']))

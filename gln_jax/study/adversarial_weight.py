@@ -1,4 +1,4 @@
-"""What the adversarial term is worth (RQ2, RQ4): stage 2 from one stage-1 network, with one lambda after the other."""
+"""What the adversarial term is worth: stage 2 from one stage-1 network, with one lambda after the other."""
 
 import json
 from pathlib import Path
@@ -97,7 +97,7 @@ def write(output, options, generators, scores, accuracies, default):
         'share_of_the_way': {split: {name: runs.share_of_the_way(part, name) for name in accuracies}
                              for split, part in everything.items()}}, indent=2) + '\n')
     sources = sorted({source for part in scores.values() for _, source, _ in part.names})
-    files.write(output / 'lambda.md', reports.text('Lambda (RQ2, RQ4)', ASKED, facts, [
+    files.write(output / 'lambda.md', reports.text('Lambda', ASKED, facts, [
         '\n'.join(verdicts), runs.table(everything, runs.STAGE_1, ('psnr', 'ssim', 'sharpness', 'consistency')),
         reports.table(['run', 'discriminator right'], [[name, f'{share:.0%}'] for name, share in accuracies.items()]),
         '![PSNR against sharpness](lambda.png)', '![The same faces along lambda](faces.png)', reports.credit(sources)]))

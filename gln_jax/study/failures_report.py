@@ -27,7 +27,7 @@ def text(facts, tables, measured):
     sources = sorted({source for names in measured.names.values() for _, source, _ in names})
     worst = [f'The worst faces of {split}: `worst-{split.replace("/", "-")}.png`.' for split in measured.names]
     parts = [part for title, body in tables.items() for part in (f'### {title}', body)]
-    return reports.text('Failures (RQ5)', ASKED, facts,
+    return reports.text('Failures', ASKED, facts,
                         [*parts, '### Worst faces', '\n'.join(worst), reports.credit(sources)])
 
 
