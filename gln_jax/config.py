@@ -1,6 +1,7 @@
 """Every setting once, with its unit; validation; to and from JSON."""
 
 import json
+import math
 import runpy
 
 from ml_collections import ConfigDict
@@ -22,9 +23,12 @@ FAST_SIZES = {
 VARIANTS = (*NETWORKS, *FAST_SIZES)
 """What `set_network` takes."""
 
-MAY_CHANGE_ON_RESUME = ('columns_at_once', 'log', 'checkpoint', 'data.decoded', 'data.workers', 'data.directory',
-                        'adversarial.turns')
+MAY_CHANGE_ON_RESUME = ('columns_at_once', 'log', 'checkpoint', 'validation', 'data.decoded', 'data.workers',
+                        'data.directory', 'adversarial.turns')
 """Settings that do not change what a step computes: a run may be continued with others."""
+
+
+CONVENTIONS = 'conventions'
 
 
 def default():
@@ -157,11 +161,15 @@ def check(config):
     for field in ('reconstruction.batch_size', 'adversarial.batch_size', 'validation.faces',
                   'adversarial.discriminator_steps', 'adversarial.generator_steps', 'optimizer.learning_rate',
                   'checkpoint.every_steps', 'checkpoint.keep', 'log.pictures_every_steps', 'fast.width', 'fast.blocks'):
-        if not field_of(config, field) > 0:
+        if not 0 < field_of(config, field) < math.inf:
             raise errors.InputError(f'config.{field}: must be above 0, is {field_of(config, field)}')
-    for field in ('reconstruction.steps', 'adversarial.turns', 'data.workers', 'optimizer.warmup_steps', 'optimizer.clip_norm'):
-        if field_of(config, field) < 0:
+    for field in ('seed', 'reconstruction.steps', 'adversarial.turns', 'data.workers', 'optimizer.warmup_steps',
+                  'optimizer.clip_norm', 'optimizer.final_learning_rate_share', 'adversarial.generator_learning_rate',
+                  'adversarial.discriminator_learning_rate', 'augmentation.shift', 'augmentation.roll'):
+        if not 0 <= field_of(config, field) < math.inf:
             raise errors.InputError(f'config.{field}: must not be negative, is {field_of(config, field)}')
+    if config.seed >= 2**63:
+        raise errors.InputError(f'config.seed: must be below 2**63, is {config.seed}')
     for field in ('optimizer.average_decay', 'optimizer.momentum', 'augmentation.scale', 'augmentation.gamma',
                   'augmentation.contrast'):
         if not 0 <= field_of(config, field) < 1:
@@ -171,10 +179,22 @@ def check(config):
                                 f'is {config.columns_at_once}')
     if not config.reconstruction.steps and not config.adversarial.turns:
         raise errors.InputError('config.reconstruction.steps: 0, and no adversarial.turns either; there is nothing to do')
-    if len(config.fast.upsampling_widths) != len(config.fast.upsampling_blocks):
-        raise errors.InputError('config.fast.upsampling_blocks: must have as many numbers as upsampling_widths')
+    _check_fast(config.fast)
     adversarial_weight(config)
     source_weights(config)
+
+
+def _check_fast(fast):
+    widths, blocks = fast.upsampling_widths, fast.upsampling_blocks
+    if len(widths) != len(blocks):
+        raise errors.InputError('config.fast.upsampling_blocks: must have as many numbers as upsampling_widths')
+    if len(widths) > 3 or not all(isinstance(width, int) and width > 0 for width in widths):
+        raise errors.InputError('config.fast.upsampling_widths: must be up to three numbers above 0, as three doublings of '
+                                f'16x16 make {images.FACE_SIZE}x{images.FACE_SIZE}; is {tuple(widths)}')
+    if not all(isinstance(number, int) and number >= 0 for number in blocks):
+        raise errors.InputError(f'config.fast.upsampling_blocks: must be numbers of at least 0, is {tuple(blocks)}')
+    if fast.global_streams and fast.width <= 16:
+        raise errors.InputError(f'config.fast.width: must be above 16, which are of the global stream, is {fast.width}')
 
 
 def adversarial_weight(config):
@@ -205,17 +225,28 @@ def source_weights(config):
 
 
 def to_json(config):
-    return json.dumps(config.to_dict(), indent=2, sort_keys=True)
+    """The settings, and beside them the constants of `images` that a network trained with them relies on."""
+    return json.dumps(config.to_dict() | {CONVENTIONS: images.conventions(config.scale)}, indent=2, sort_keys=True)
 
 
 def from_json(text):
     """The ConfigDict of `to_json`'s text. Fields that it lacks get their defaults.
 
     Raises:
-        KeyError, ValueError, TypeError: the text is not such JSON, or has a field that this version does not know.
+        ValueError: the text is not such JSON, has a field that this version does not know or a value that `check` refuses,
+            or belongs to faces of another alignment, luminance or blur than those of `images`.
     """
-    config = default()
-    config.update(json.loads(text))
+    fields, config = json.loads(text), default()
+    try:
+        theirs = fields.pop(CONVENTIONS, {})
+        config.update(fields)
+        check(config)
+    except (AttributeError, KeyError, TypeError, errors.InputError) as error:
+        raise ValueError(str(error)) from error
+    ours = json.loads(json.dumps(images.conventions(config.scale)))  # tuples as lists
+    for name in theirs:
+        if theirs[name] != ours.get(name):
+            raise ValueError(f'made for faces whose {name} is {theirs[name]}, here {ours.get(name)}')
     return config
 
 

@@ -24,6 +24,11 @@ BLUR_SIGMA = {4: 1.2, 8: 2.4}
 DEGRADATIONS = ('gaussian', 'bicubic')
 
 
+def conventions(scale):
+    """What the faces that a network was trained on have in common, by name; with faces made otherwise it fails silently."""
+    return {'template_eyes': TEMPLATE_EYES, 'luminance_weights': LUMINANCE_WEIGHTS, 'blur_sigma': BLUR_SIGMA[scale]}
+
+
 def luminance(rgb):
     """Y in [0, 1], shape [..., H, W, 1], of RGB in [0, 1], shape [..., H, W, 3]."""
     return jnp.dot(rgb, jnp.array(LUMINANCE_WEIGHTS), precision='highest')[..., None]

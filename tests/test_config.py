@@ -1,3 +1,6 @@
+import json
+import math
+
 import pytest
 
 from gln_jax import config as settings
@@ -11,8 +14,21 @@ def test_json_round_trip():
 
 
 def test_a_field_that_is_not_known_is_refused():
-    with pytest.raises((KeyError, AttributeError)):
+    with pytest.raises(ValueError, match='no_such_field'):
         settings.from_json('{"no_such_field": 1}')
+
+
+@pytest.mark.parametrize('text', ['[]', '{"scale": 3}', '{"scale": "8"}', '{"network": "gln99"}', '{"data": 1}', '{'])
+def test_a_text_that_is_no_config_is_refused(text):
+    with pytest.raises(ValueError):
+        settings.from_json(text)
+
+
+def test_faces_of_another_alignment_are_refused():
+    theirs = json.loads(settings.to_json(settings.default()))
+    theirs['conventions']['template_eyes'] = [[40, 50], [88, 50]]
+    with pytest.raises(ValueError, match='faces whose template_eyes is'):
+        settings.from_json(json.dumps(theirs))
 
 
 @pytest.mark.parametrize('field, value', [
@@ -20,7 +36,11 @@ def test_a_field_that_is_not_known_is_refused():
     ('reconstruction.steps', -1), ('adversarial.turns', -1), ('optimizer.average_decay', 1.0),
     ('adversarial.weight', 'much'), ('adversarial.weight', '-1'), ('data.source_weights', 'lfw'),
     ('data.source_weights', 'lfw:-2'), ('checkpoint.keep', 0), ('fast.width', 0), ('fast.upsampling_blocks', (1,)),
-    ('columns_at_once', 3), ('columns_at_once', -2)])
+    ('columns_at_once', 3), ('columns_at_once', -2), ('seed', -1), ('seed', 2**70), ('fast.width', 16),
+    ('fast.upsampling_widths', (48, 'a')), ('fast.upsampling_widths', (0, 32)), ('fast.upsampling_blocks', (2, -1)),
+    ('optimizer.learning_rate', math.inf), ('optimizer.final_learning_rate_share', -1.0), ('optimizer.clip_norm', math.nan),
+    ('adversarial.generator_learning_rate', -1.0), ('adversarial.discriminator_learning_rate', math.nan),
+    ('augmentation.shift', math.nan)])
 def test_a_value_that_cannot_be_used_is_refused_by_its_name(field, value):
     config = settings.default()
     *rooms, name = field.split('.')
