@@ -52,9 +52,12 @@ def command():
 
 
 def commit():
-    """The commit of this program, with '+' where files differ from it; '' outside a git checkout."""
-    described = subprocess.run(['git', 'describe', '--always', '--abbrev=12', '--dirty=+', '--exclude=*'],
-                               cwd=pathlib.Path(__file__).parent, capture_output=True, text=True)
+    """The commit of this program, with '+' where files differ from it; '' outside a git checkout, or without git."""
+    try:
+        described = subprocess.run(['git', 'describe', '--always', '--abbrev=12', '--dirty=+', '--exclude=*'],
+                                   cwd=pathlib.Path(__file__).parent, capture_output=True, text=True)
+    except OSError:
+        return ''
     return described.stdout.strip()
 
 

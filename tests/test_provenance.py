@@ -15,5 +15,10 @@ def test_what_a_run_came_from_is_kept_from_its_first_start(tmp_path, monkeypatch
     assert known['devices'] == '4 x cpu'
 
 
+def test_without_git_the_commit_is_not_known(monkeypatch):
+    monkeypatch.setenv('PATH', 'nowhere')
+    assert provenance.commit() == ''
+
+
 def test_a_folder_without_a_record_says_nothing(tmp_path):
     assert provenance.of(tmp_path) == {}
