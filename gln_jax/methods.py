@@ -1,10 +1,6 @@
 """The methods that a comparison names: interpolation, what is fitted on training faces, and trained networks."""
 
-import hashlib
 import re
-
-import jax
-import numpy as np
 
 from gln_jax import baselines, errors, networks, scoring, weights
 from gln_jax.baselines import fitted
@@ -90,11 +86,8 @@ def _network(name, path, gln):
 
 
 def _of_network(loaded):
-    digest = hashlib.sha256()
-    for leaf in jax.tree.leaves(loaded.parameters):
-        digest.update(np.asarray(leaf).tobytes())
     return {'kind': 'network', 'network': loaded.config.network, 'checkpoint': loaded.description,
-            'parameters': digest.hexdigest()[:16]}
+            'parameters': weights.digest(loaded.parameters)}
 
 
 def _of_fitted(name, config, training_faces):

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gln_jax import errors, evaluation, files, images, metrics, networks, parallel, provenance, speed
+from gln_jax import errors, evaluation, files, images, metrics, networks, parallel, provenance, speed, training
 from gln_jax import config as settings
-from gln_jax.data import faces as face_data
 from gln_jax.study import outputs, plots, reports, runs
 
 TITLES = {'gn_only': 'GN-Only', 'ln_only': 'LN-Only', **{f'gln{depth}': f'GLN{depth}' for depth in (3, 4, 6, 8)},
@@ -80,10 +79,7 @@ def config_for(network, options, faces_seen):
 
 def bicubic_validation(config):
     """Mean PSNR in dB of bicubic interpolation on the validation faces that training uses."""
-    faces = face_data.load(config, config.validation.split)
-    numbers = np.linspace(0, len(faces) - 1, min(len(faces), config.validation.faces)).astype(int)
-    hr = np.stack([faces.luminance(number) for number in numbers]) / np.float32(255)
-    lr = images.degrade(hr, config.scale, config.degradation)
+    hr, lr = training.validation_faces(config)
     bicubic = np.clip(np.asarray(images.upsample(lr, config.scale, 'bicubic')), 0, 1)
     return float(np.mean(metrics.psnr(bicubic, hr, 'paper')))
 

@@ -39,7 +39,7 @@ def run(options):
                                         f'{config[field]}')
     sets = runs.chosen(config, options)
     output = outputs.claimed(options.output, {
-        'study': 'fine-tuning', 'init': reports.digest(stage_1.parameters), 'runs': options.runs,
+        'study': 'fine-tuning', 'init': weights.digest(stage_1.parameters), 'runs': options.runs,
         'images': options.images, 'faces': runs.contents(sets)})
     restorers = {f'{UNSHARP}, {amount}': scoring.of_luminance(unsharp_masked(stage_1, amount), config.scale)
                  for amount in UNSHARP_AMOUNTS}

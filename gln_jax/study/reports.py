@@ -1,9 +1,7 @@
 """A study in words: its Markdown, tables, numbers with their intervals, the credit of the faces."""
 
-import hashlib
 from pathlib import Path
 
-import jax
 import numpy as np
 
 from gln_jax import images, metrics, provenance
@@ -62,11 +60,3 @@ def credit(sources):
     if kept:
         shown.append(f'{", ".join(kept)}: under terms of their own, mind them before a picture is passed on')
     return f'(Faces: {"; ".join(shown)}.)'
-
-
-def digest(parameters):
-    """A short name for a network's parameters, another one whenever they are others."""
-    found = hashlib.sha256()
-    for leaf in jax.tree.leaves(parameters):
-        found.update(np.ascontiguousarray(leaf).tobytes())
-    return found.hexdigest()[:12]

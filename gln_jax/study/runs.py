@@ -33,7 +33,7 @@ def chosen(config, options):
 
 def contents(sets):
     """What tells the faces of {split: faces} from others, for `outputs.claimed`."""
-    return {split: [len(faces), reports.digest([face.image for face in faces])] for split, faces in sets.items()}
+    return {split: [len(faces), weights.digest([face.image for face in faces])] for split, faces in sets.items()}
 
 
 def trained(name, config, workdir, init=None):
@@ -70,7 +70,7 @@ def scored(folder, generators, sets, config, others=None):
     restorers = {'bicubic': ('', scoring.interpolations(config.scale)['bicubic'])}
     for name, loaded in generators.items():
         upsampler = networks.upsampler(loaded.config, loaded.parameters)
-        restorers[name] = reports.digest(loaded.parameters), scoring.of_luminance(upsampler, config.scale)
+        restorers[name] = weights.digest(loaded.parameters), scoring.of_luminance(upsampler, config.scale)
     restorers |= {name: ('', restorer) for name, restorer in (others or {}).items()}
     place = lambda split, name: f'{split} {name} {restorers[name][0]}'
     found = outputs.worked_through(folder, {
@@ -146,7 +146,7 @@ def prepared(configs):
     """Raises InputError where one of the configs cannot be trained, before any is; gives each core a device of its own."""
     for config in configs:
         settings.check(config)
-    parallel.a_device_per_core(*(size for config in configs for size in parallel.training_batch_sizes(config)))
+    parallel.a_device_per_core(*(size for config in configs for size in parallel.training_batch_sizes(config).values()))
 
 
 def _values(restorer, faces, config):
