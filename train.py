@@ -42,12 +42,12 @@ def main():
             sys.exit(supervision.run())
         compilation.keep(FLAGS.compilation_cache)
         if hosts.expected(FLAGS.num_processes) == 1:
-            parallel.a_device_per_core(*parallel.training_batch_sizes(config))
+            parallel.a_device_per_core(*parallel.training_batch_sizes(config).values())
         hosts.join(FLAGS.coordinator, FLAGS.num_processes, FLAGS.process_id)
     with hosts.together(), errors.reported():
         from gln_jax import training
         workdir = FLAGS.workdir or pathlib.Path('runs') / config.name
-        training.train(config, workdir, FLAGS.init)
+        training.train(config, workdir, FLAGS.init, to_be_scored=FLAGS.score)
         if FLAGS.score and hosts.is_first():
             import evaluate
             evaluate.main(['--ckpt', str(workdir), '--split', config.validation.test_split, '--output', str(workdir)])
@@ -76,7 +76,7 @@ def _config_from(arguments):
         field, _, hint = str(error.args[0]).replace('\\n', '\n').replace('\\', '').strip('\'"').partition('\n')
         field = field.strip("'")
         raise errors.InputError(f'--config has no setting {field}. {hint} (gln_jax/config.py lists them all)') from error
-    except OSError as error:
+    except (OSError, SyntaxError, ImportError) as error:
         reason = str(error).strip().splitlines()[-1]
         raise errors.InputError(f'--config: the file cannot be loaded: {reason}') from error
     except (flags.Error, ValueError, TypeError) as error:

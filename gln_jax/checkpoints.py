@@ -59,14 +59,17 @@ class Checkpoints:
             self._checkpointer.wait()
 
     def restore_latest(self, shape_after):
-        """The newest readable state, or None; unreadable newer ones are named and deleted.
+        """The newest readable state, or None where there is no checkpoint; unreadable newer ones are named and deleted.
 
-        `shape_after` tells the shape of the state after so many steps, as `steps.shape_after` does for a config. The
+        Raises InputError, and deletes nothing, where there are checkpoints and none of them can be read. `shape_after` tells the shape of the state after so many steps, as `steps.shape_after` does for a config. The
         first host finds out which state it is, and the others read the same.
         """
         steps = sorted((checkpoint.step for checkpoint in self._checkpointer.checkpoints), reverse=True)
         restored, step = self._newest_readable(steps, shape_after) if hosts.is_first() else (None, None)
         step = hosts.agreed(step)
+        if steps and step == NONE:
+            raise errors.InputError(f'{self._directory}: none of the checkpoints here can be read; bring one back from a '
+                                    'copy, name another --workdir, or remove this folder to begin again')
         for unreadable in steps[:steps.index(step) if step in steps else None]:
             self._checkpointer.delete(unreadable)
         return load_state(self._path(step), shape_after(step)) if restored is None and step != NONE else restored
@@ -76,7 +79,7 @@ class Checkpoints:
             try:
                 return _load(self._path(step), {'state': _shapes(shape_after(step))})['state'], step
             except _Unreadable as error:
-                print(f'warning: {self._path(step)}: unreadable ({error}); using the checkpoint before it', file=sys.stderr)
+                print(f'warning: {self._path(step)}: unreadable ({error})', file=sys.stderr)
         return None, NONE
 
     def _path(self, step):
@@ -94,22 +97,22 @@ class Checkpoints:
 
 
 def find(path):
-    """The folder of one checkpoint: `path` itself, or the newest readable one of a workdir or of one of its two folders.
+    """Folders of checkpoints: `path` alone where it is one, or those of a workdir or of one of its two folders.
+
+    Returns:
+        A list, not empty; of a workdir its last checkpoints, the newest first, and then the end of stage 1.
 
     Raises:
         InputError: there is none.
     """
     path = files.path(path)
     if _is_checkpoint(path):
-        return path
-    for folder in (path / LATEST, path / RECONSTRUCTION, path):
-        for candidate in sorted(_steps_in(folder), key=lambda each: int(each.name), reverse=True):
-            try:
-                load_config(candidate)
-                return candidate
-            except errors.InputError as error:
-                print(f'warning: {error}; using the checkpoint before it', file=sys.stderr)
-    raise errors.InputError(f'{path}: no checkpoint here; name a workdir of train.py, a checkpoint or a weights file')
+        return [path]
+    found = [checkpoint for folder in (path / LATEST, path / RECONSTRUCTION, path)
+             for checkpoint in sorted(_steps_in(folder), key=lambda each: int(each.name), reverse=True)]
+    if not found:
+        raise errors.InputError(f'{path}: no checkpoint here; name a workdir of train.py, a checkpoint or a weights file')
+    return found
 
 
 def load_config(path):
@@ -117,7 +120,7 @@ def load_config(path):
     _quieten()
     try:
         return settings.from_json(_load(path, {'config': None})['config']['json'])
-    except (_Unreadable, KeyError, ValueError, TypeError) as error:
+    except (_Unreadable, KeyError, ValueError) as error:
         raise errors.InputError(f'{path}: not a readable checkpoint ({error})') from error
 
 
@@ -142,8 +145,10 @@ def _load(path, shapes):
     with _silent_about_details(), ocp.Context(multiprocessing_options=alone):
         try:
             return ocp.load_checkpointables(path, shapes)
+        except MemoryError:  # says nothing about the file
+            raise
         except Exception as error:  # Orbax and TensorStore raise many kinds for a damaged file.
-            problem = f'{type(error).__name__}, damaged or cut short'
+            problem = f'{type(error).__name__}: damaged, cut short or of another version'
     raise _Unreadable(problem)  # not from `error`, which would keep its unfinished tasks alive
 
 

@@ -38,9 +38,9 @@ def a_device_per_core(*batch_sizes):
 
 
 def training_batch_sizes(config):
-    """The sizes for `a_device_per_core` of a run."""
-    return ([config.reconstruction.batch_size] if config.reconstruction.steps else []) + (
-        [config.adversarial.batch_size] if config.adversarial.turns else [])
+    """{field: faces a step} of the stages that a run has."""
+    stages = {'reconstruction': config.reconstruction.steps, 'adversarial': config.adversarial.turns}
+    return {f'config.{stage}.batch_size': config[stage].batch_size for stage, length in stages.items() if length}
 
 
 def mapped(update, devices=None):

@@ -13,8 +13,10 @@ from gln_jax import config as settings
 from gln_jax.data import faces as data
 from gln_jax.data import pipeline
 
+CONFIG = 'config.json'
 
-def train(config, workdir, init=None):
+
+def train(config, workdir, init=None, to_be_scored=False):
     """Trains what `config` says in `workdir`, from where that folder's last checkpoint stands.
 
     Args:
@@ -22,6 +24,7 @@ def train(config, workdir, init=None):
         workdir: the run's folder, made if need be; on several hosts one that all share.
         init: what a run that has no checkpoint yet starts its generator from, as of `weights.load_generator`; None is
             random weights.
+        to_be_scored: whether `config.validation.test_split` must be there, as it is scored afterwards.
     Raises:
         InputError: the config, the data or the workdir cannot be used.
         RunError: a loss is not finite.
@@ -30,14 +33,19 @@ def train(config, workdir, init=None):
     settings.check(config)
     parallel.connect()
     hosts.wait('devices have met')
-    parallel.check_batch_size(config.reconstruction.batch_size, 'config.reconstruction.batch_size')
-    parallel.check_batch_size(config.adversarial.batch_size, 'config.adversarial.batch_size')
+    for field, size in parallel.training_batch_sizes(config).items():
+        parallel.check_batch_size(size, field)
     workdir = files.path(workdir)
     if not init and not config.reconstruction.steps:
         raise errors.InputError('config.reconstruction.steps: stage 2 alone needs a trained generator; name it, --init=...')
     initial = weights.load_for(config, init) if init else None
-    _claim(workdir, config)
+    if hosts.is_first():
+        _check_is_free(workdir, config)
     training_faces = _training_faces(config)
+    if to_be_scored:
+        data.load(config, config.validation.test_split)  # a wrong name is told now, and not when training has ended
+    validate = _validation(config) if hosts.is_first() else None
+    _claim(workdir, config)  # only now, when all else was found to be in order: it fixes the config
     if hosts.is_first():
         provenance.record(workdir, training_faces, initial)
     total = schedule.total_steps(config)
@@ -46,7 +54,7 @@ def train(config, workdir, init=None):
           hosts.termination() as ends_at):
         state = parallel.placed(_restored_or_new(config, latest, initial))
         step = int(state.step)
-        with _progress(config, workdir, step) as log:
+        with progress.Progress(config, workdir, step, validate) if validate else progress.Quiet() as log:
             updates, batches, before = mapped_updates(config), None, None
             while step < total:
                 if step == config.reconstruction.steps:
@@ -70,11 +78,11 @@ def train(config, workdir, init=None):
                     log.check_finite(step)
                     log.keep()
                     saved = parallel.of_all_hosts(state)
-                    latest.save(step, saved)
-                    if ends_stage_1:
+                    if ends_stage_1:  # before the latest, with which a run continues behind this place
                         latest.wait()  # hosts that save meet under the number of the step, so one checkpoint at a time
                         reconstruction.save(step, saved)
                         reconstruction.wait()
+                    latest.save(step, saved)
                 if terminated:
                     latest.wait()
                     if hosts.is_first():
@@ -84,20 +92,15 @@ def train(config, workdir, init=None):
             print(log.summary())
 
 
-def _claim(workdir, config):
-    """Makes `workdir` this run's, or finds that it is: nobody else's folder is written to, no other run continued."""
-    if not hosts.is_first():
-        hosts.wait('workdir is claimed')
-        if not (workdir / 'config.json').exists():
-            raise errors.InputError(f'{workdir}: is not on a disk that all hosts share; name a --workdir that is')
-        return
+def _check_is_free(workdir, config):
+    """Makes the folder and finds it empty or this run's: nobody else's is written to, no other run continued."""
     try:
         workdir.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise errors.InputError(f'{workdir}: is a file; name a folder, --workdir=DIR') from error
     except FileNotFoundError as error:
         raise errors.InputError(f'{workdir}: cannot be made ({error}); name another --workdir') from error
-    path = workdir / 'config.json'
+    path = workdir / CONFIG
     if path.exists():
         differences = settings.differences(_config_in(path), config)
         if differences:
@@ -105,14 +108,22 @@ def _claim(workdir, config):
                                     'name another --workdir, or repeat its settings')
     elif workdir.exists() and any(workdir.iterdir()):
         raise errors.InputError(f'{workdir}: holds other files and no run of train.py; name another --workdir')
-    files.write(path, settings.to_json(config) + '\n')
+
+
+def _claim(workdir, config):
+    """Makes `workdir`, which `_check_is_free` found free, this run's."""
+    path = workdir / CONFIG
+    if hosts.is_first():
+        files.write(path, settings.to_json(config) + '\n')
     hosts.wait('workdir is claimed')
+    if not path.exists():
+        raise errors.InputError(f'{workdir}: is not on a disk that all hosts share; name a --workdir that is')
 
 
 def _config_in(path):
     try:
         return settings.from_json(path.read_text())
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
+    except ValueError as error:
         raise errors.InputError(f'{path}: not a config of this version ({error}); name another --workdir') from error
 
 
@@ -120,6 +131,7 @@ def _training_faces(config):
     """What `data.load` gives, prepared where that has not been done. InputError where hosts have different data."""
     def prepared():
         faces = data.load(config, 'train')
+        pipeline.numbers_by_weight(faces, settings.source_weights(config))
         pipeline.luminance_reader(faces, config)
         return faces
 
@@ -128,10 +140,6 @@ def _training_faces(config):
         raise errors.InputError(f'config.data: there are {len(faces):,} faces in train here, and {on_first:,} on the '
                                 'first host; give all hosts the same data')
     return faces
-
-
-def _progress(config, workdir, step):
-    return progress.Progress(config, workdir, step, _validation(config)) if hosts.is_first() else progress.Quiet()
 
 
 def _restored_or_new(config, latest, initial):
@@ -156,11 +164,8 @@ def mapped_updates(config, devices=None):
 
 def _validation(config):
     """The function of a state to (mean PSNR in dB, sample grid [H, W] in [0, 1]) on the validation faces."""
-    faces = data.load(config, config.validation.split)
-    count = min(len(faces), config.validation.faces)
-    chosen = np.linspace(0, len(faces) - 1, count).astype(int)  # evenly, as a folder may be sorted by source
-    hr = np.stack([faces.luminance(index) for index in chosen]) / np.float32(255)
-    lr = images.degrade(hr, config.scale, config.degradation)
+    hr, lr = validation_faces(config)
+    count = len(hr)
     upsample = parallel.over_devices(networks.generator(config).apply)
     shown = np.linspace(0, count - 1, min(count, 8)).astype(int)
     fixed = [images.upsample(lr[shown], config.scale, method) for method in ('nearest', 'bicubic')]
@@ -173,3 +178,11 @@ def _validation(config):
         return float(np.mean(metrics.psnr(sr, hr, 'paper'))), np.clip(np.asarray(grid)[..., 0], 0, 1)
 
     return validate
+
+
+def validation_faces(config):
+    """(HR, LR) images of `config.validation`, [n, 128, 128, 1] and [n, 128 / scale, 128 / scale, 1] in [0, 1]."""
+    faces = data.load(config, config.validation.split)
+    chosen = np.linspace(0, len(faces) - 1, min(len(faces), config.validation.faces)).astype(int)  # of all sources
+    hr = np.stack([faces.luminance(index) for index in chosen]) / np.float32(255)
+    return hr, images.degrade(hr, config.scale, config.degradation)

@@ -12,6 +12,7 @@ import argparse
 import hashlib
 import json
 import pathlib
+import sys
 from typing import Any, NamedTuple
 
 from etils import epath
@@ -72,9 +73,19 @@ def load_generator(path):
 
 
 def checkpoint_in(path):
-    """The `Checkpoint` that a workdir's newest, or a checkpoint's own folder is. Raises InputError where there is none."""
-    from gln_jax import checkpoints, schedule, steps  # only now: a weights file is read faster without them
-    folder = checkpoints.find(path)
+    """The `Checkpoint` that a workdir's newest readable one is, or a checkpoint's own folder. InputError where there is none."""
+    from gln_jax import checkpoints  # only now: a weights file is read faster without them
+    *newer, oldest = checkpoints.find(path)
+    for folder in newer:
+        try:
+            return _checkpoint(folder)
+        except errors.InputError as error:
+            print(f'warning: {error}; using the checkpoint before it', file=sys.stderr)
+    return _checkpoint(oldest)
+
+
+def _checkpoint(folder):
+    from gln_jax import checkpoints, schedule, steps
     config = checkpoints.load_config(folder)
     step = int(folder.name) if folder.name.isdigit() else schedule.total_steps(config)  # of one that was moved: its end
     return Checkpoint(folder, config, checkpoints.load_state(folder, steps.shape_after(config, step)))
@@ -131,20 +142,30 @@ def export(path, output, scores=(), trust=None):
         InputError: `output` is there already, or a score is missing.
     """
     loaded = load_generator(path)
-    if pathlib.Path(output).exists():
-        raise errors.InputError(f'{output}: is there already; name another file or remove it')
+    check_is_free(output)
     arrays = {name: np.asarray(array, np.float16)
               for name, array in flax.traverse_util.flatten_dict(loaded.parameters, sep='/').items()}
     metadata = {
         'format': FORMAT,
         'config': settings.to_json(loaded.config),
-        'template_eyes': json.dumps(images.TEMPLATE_EYES),
-        'luminance_weights': json.dumps(images.LUMINANCE_WEIGHTS),
-        'blur_sigma': json.dumps(images.BLUR_SIGMA[loaded.config.scale]),
         'card': json.dumps(loaded.card | ({'scores': [_scores_in(folder) for folder in scores]} if scores else {})
                            | ({'trust': trust} if trust else {})),
     }
     files.write(output, safetensors.numpy.save(arrays, metadata))
+
+
+def check_is_free(output):
+    """Raises InputError where the weights file `output` is there already."""
+    if files.path(output).exists():
+        raise errors.InputError(f'{output}: is there already; name another file or remove it')
+
+
+def digest(parameters):
+    """A short name for a network's parameters, or for any arrays, another one whenever they are others."""
+    found = hashlib.sha256()
+    for leaf in jax.tree.leaves(parameters):
+        found.update(np.ascontiguousarray(leaf).tobytes())
+    return found.hexdigest()[:12]
 
 
 def _provenance(config, folder, step):
@@ -169,7 +190,7 @@ def _load_file(path):
         config = settings.from_json(metadata['config'])
         arrays = {name: array.astype(np.float32) for name, array in safetensors.numpy.load_file(path).items()}
         parameters = flax.traverse_util.unflatten_dict(arrays, sep='/')
-        card = json.loads(metadata.get('card', '{}'))
+        card = dict(json.loads(metadata.get('card', '{}')))
     except (safetensors.SafetensorError, KeyError, ValueError, TypeError) as error:
         raise errors.InputError(f'{path}: not a weights file of gln_jax, or a damaged one ({error})') from error
     if jax.tree.map(np.shape, parameters) != _shapes(config):

@@ -47,7 +47,7 @@ def test_the_whole_state_comes_back_to_the_bit_and_the_config_with_it(tmp_path, 
     saved(tmp_path / 'run', state, [3])
     back = restored(tmp_path / 'run', state)
     chex.assert_trees_all_equal(jax.device_get(back), jax.device_get(state.replace(step=jnp.int32(3))))
-    assert checkpoints.load_config(checkpoints.find(tmp_path / 'run')) == CONFIG
+    assert checkpoints.load_config(checkpoints.find(tmp_path / 'run')[0]) == CONFIG
 
 
 def test_a_stage_2_whose_optimiser_is_another_one_comes_back(tmp_path, state):
@@ -78,7 +78,7 @@ def test_what_is_saved_is_not_touched_by_the_steps_that_follow(tmp_path, state):
 def test_only_the_last_few_are_kept(tmp_path, state):
     saved(tmp_path / 'run', state, [1, 2, 3])
     assert sorted(path.name for path in (tmp_path / 'run').iterdir() if path.name.isdigit()) == ['2', '3']
-    assert checkpoints.find(tmp_path / 'run').name == '3'
+    assert [path.name for path in checkpoints.find(tmp_path / 'run')] == ['3', '2']
 
 
 def test_a_truncated_checkpoint_is_named_and_the_one_before_it_used(tmp_path, state, capfd):
@@ -86,15 +86,23 @@ def test_a_truncated_checkpoint_is_named_and_the_one_before_it_used(tmp_path, st
     cut_in_half(tmp_path / 'run' / '2')
     assert restored(tmp_path / 'run', state).step == 1
     shown = capfd.readouterr()
-    assert 'run/2: unreadable' in shown.err and 'using the checkpoint before it' in shown.err
+    assert 'run/2: unreadable' in shown.err and len(shown.err.splitlines()) == 1
     assert 'Traceback' not in shown.err + shown.out
-    assert checkpoints.find(tmp_path / 'run').name == '1'
+    assert [path.name for path in checkpoints.find(tmp_path / 'run')] == ['1']
+
+
+def test_where_none_can_be_read_none_is_deleted(tmp_path, state):
+    saved(tmp_path / 'run', state, [1, 2])
+    with pytest.raises(errors.InputError, match='run: none of the checkpoints here can be read'):
+        restored(tmp_path / 'run', state.replace(average={'of another version': jnp.zeros(3)}))
+    assert [path.name for path in checkpoints.find(tmp_path / 'run')] == ['2', '1']
+    assert restored(tmp_path / 'run', state).step == 2
 
 
 def test_a_half_written_checkpoint_is_no_checkpoint(tmp_path, state):
     saved(tmp_path / 'run', state, [1])
     shutil.copytree(tmp_path / 'run' / '1', tmp_path / 'run' / '2.orbax-checkpoint-tmp')
-    assert checkpoints.find(tmp_path / 'run').name == '1'
+    assert [path.name for path in checkpoints.find(tmp_path / 'run')] == ['1']
     assert restored(tmp_path / 'run', state).step == 1
 
 
@@ -104,11 +112,11 @@ def test_a_fresh_folder_has_nothing_to_restore(tmp_path, state):
 
 def test_a_workdir_leads_to_its_last_checkpoint_and_without_one_to_the_end_of_stage_1(tmp_path, state):
     saved(tmp_path / checkpoints.RECONSTRUCTION, state, [5])
-    assert checkpoints.find(tmp_path) == tmp_path / checkpoints.RECONSTRUCTION / '5'
+    assert checkpoints.find(tmp_path) == [tmp_path / checkpoints.RECONSTRUCTION / '5']
     saved(tmp_path / checkpoints.LATEST, state, [7])
-    assert checkpoints.find(tmp_path) == tmp_path / checkpoints.LATEST / '7'
-    assert checkpoints.find(tmp_path / checkpoints.RECONSTRUCTION).name == '5'
-    assert checkpoints.find(tmp_path / checkpoints.LATEST / '7').name == '7'
+    assert checkpoints.find(tmp_path) == [tmp_path / checkpoints.LATEST / '7', tmp_path / checkpoints.RECONSTRUCTION / '5']
+    assert checkpoints.find(tmp_path / checkpoints.RECONSTRUCTION) == [tmp_path / checkpoints.RECONSTRUCTION / '5']
+    assert checkpoints.find(tmp_path / checkpoints.LATEST / '7') == [tmp_path / checkpoints.LATEST / '7']
 
 
 @pytest.mark.parametrize('name', ['', 'nowhere'])

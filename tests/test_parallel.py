@@ -23,7 +23,7 @@ def config_of(reconstruction, adversarial=None):
 def test_cores_become_devices_where_the_batches_can_be_split(configs, cores, devices, monkeypatch):
     monkeypatch.setenv('XLA_FLAGS', '--xla_cpu_enable_fast_math=false')
     monkeypatch.setattr(provenance, 'cores', lambda: cores)
-    parallel.a_device_per_core(*(size for config in configs for size in parallel.training_batch_sizes(config)))
+    parallel.a_device_per_core(*(size for config in configs for size in parallel.training_batch_sizes(config).values()))
     first, *added = os.environ['XLA_FLAGS'].split()
     assert first == '--xla_cpu_enable_fast_math=false', 'what was there stays'
     assert f'{parallel.DEVICE_COUNT}={devices}' in added if devices > 1 else not added

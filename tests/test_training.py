@@ -124,6 +124,45 @@ def test_killed_at_any_time_a_run_ends_with_the_same_bits(config, undisturbed, t
     assert steps_logged == sorted(steps_logged), 'what was logged after the checkpoint is logged once'
 
 
+def test_killed_between_its_two_checkpoints_a_run_has_the_end_of_stage_1(config, tmp_path):
+    """The end of stage 1 is written first: where the last checkpoint of stage 1 stands, so does it."""
+    class Killed(Exception):
+        pass
+
+    config = settings.from_json(settings.to_json(config))
+    config.reconstruction.steps, config.adversarial.turns = 2, 0
+    save = checkpoints.Checkpoints.save
+
+    def killed_before_the_latest(self, step, state):
+        if self._directory.name == checkpoints.LATEST:
+            raise Killed
+        save(self, step, state)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(checkpoints.Checkpoints, 'save', killed_before_the_latest)
+        training.train(config, tmp_path / 'run')
+    assert (tmp_path / 'run' / checkpoints.RECONSTRUCTION / '2').is_dir()
+    training.train(config, tmp_path / 'run')
+    assert (tmp_path / 'run' / checkpoints.LATEST / '2').is_dir()
+
+
+@pytest.mark.parametrize('field, wrong', [('validation.split', 'vall'), ('validation.test_split', 'tst'),
+                                          ('data.source_weights', 'uspol:3')])
+def test_what_is_wrong_with_the_data_leaves_the_workdir_free(config, tmp_path, field, wrong):
+    mistaken = settings.from_json(settings.to_json(config))
+    room, name = field.split('.')
+    mistaken[room][name] = wrong
+    with pytest.raises(errors.InputError, match=wrong.partition(':')[0]):
+        training.train(mistaken, tmp_path / 'run', to_be_scored=True)
+    assert not list((tmp_path / 'run').iterdir())
+
+
+def test_a_stage_that_a_run_lacks_may_have_any_batch_size(config, tmp_path):
+    config = settings.from_json(settings.to_json(config))
+    config.reconstruction.steps, config.adversarial.turns, config.adversarial.batch_size = 1, 0, 5
+    training.train(config, tmp_path / 'run')
+
+
 def test_told_to_end_a_run_saves_first(config, undisturbed, tmp_path):
     config = settings.from_json(settings.to_json(config))
     config.checkpoint.every_steps = 1000
@@ -220,7 +259,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint(c
     code, _, err = finish(start(config, tmp_path / 'run', '--config.optimizer.name=sgd', '--config.optimizer.clip_norm=0',
                                 '--config.optimizer.learning_rate=1e-3'))
     assert code == 1 and 'is not finite' in err and 'Traceback' not in err and len(err.splitlines()) == 1
-    kept = checkpoints.find(tmp_path / 'run')
+    kept = checkpoints.find(tmp_path / 'run')[0]
     state = checkpoints.load_state(kept, jax.eval_shape(lambda: steps.create_state(config)))
     assert all(math.isfinite(leaf.sum()) for leaf in jax.tree.leaves(state.generator))
 
@@ -239,6 +278,7 @@ def test_a_full_disk_is_one_line(config, tmp_path):
 @pytest.mark.parametrize('arguments, message', [
     ([], '--config is missing; give one of configs/'),
     (['--config=configs/none.py'], 'cannot be loaded'),
+    (['--config=README.md'], 'cannot be loaded: '),
     (['--config=configs/x8.py:gln5'], "variant 'gln5' is not known; choose of"),
     (['--config=configs/x8.py', '--config.optimizer.learning_rat=1'], 'no setting learning_rat. Did you mean'),
     (['--config=configs/x8.py', '--config.scale=big'], 'config.scale'),

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import shutil
 
 import chex
 import jax
@@ -42,6 +43,15 @@ def test_a_weights_file_restores_the_average_in_16_bits(workdir, exported):
     np.testing.assert_allclose(hr, networks.upsampler(there.config, there.parameters)(lr), rtol=1e-3)
 
 
+def test_a_workdir_whose_last_checkpoint_is_damaged_gives_the_one_before_it(workdir, tmp_path, capsys):
+    shutil.copytree(workdir, tmp_path / 'run')
+    folder = tmp_path / 'run' / checkpoints.LATEST
+    shutil.copytree(folder / '4', folder / '5')
+    shutil.rmtree(folder / '5' / 'state' / 'd')
+    chex.assert_trees_all_equal(weights.load_generator(tmp_path / 'run').parameters, weights.load_generator(workdir).parameters)
+    assert f'{folder / "5"}: not a readable checkpoint' in capsys.readouterr().err
+
+
 def test_what_was_loaded_is_named(workdir, exported):
     assert weights.load_generator(workdir).description.endswith('checkpoints/4')
     assert weights.load_generator(exported).description == str(exported)
@@ -64,13 +74,18 @@ def damaged(file, kind):
         file.write_text('not weights')
     elif kind == 'foreign':
         safetensors.numpy.save_file({'a': np.zeros(3, np.float32)}, file)
+    elif kind == 'other faces':
+        with safetensors.safe_open(file, framework='numpy') as old:
+            metadata = old.metadata()
+        metadata['config'] = metadata['config'].replace('45.5', '40.5')
+        safetensors.numpy.save_file(safetensors.numpy.load_file(file), file, metadata)
     elif kind == 'other arrays':
         metadata = {'format': weights.FORMAT, 'config': settings.to_json(settings.default())}
         safetensors.numpy.save_file({'a/kernel': np.zeros(3, np.float32)}, file, metadata)
     return file
 
 
-@pytest.mark.parametrize('kind', ['truncated', 'empty', 'text', 'foreign', 'other arrays'])
+@pytest.mark.parametrize('kind', ['truncated', 'empty', 'text', 'foreign', 'other faces', 'other arrays'])
 def test_a_file_that_is_no_weights_file_is_refused_by_its_name(exported, kind):
     with pytest.raises(errors.InputError, match='x8.safetensors: '):
         weights.load_generator(damaged(exported, kind))

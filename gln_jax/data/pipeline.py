@@ -70,15 +70,15 @@ def luminance_reader(faces, config):
 def _endless(faces, config):
     """The numbers of the faces to draw: an endless Grain MapDataset, shuffled anew in every epoch."""
     pools, shares = [], []
-    for weight, numbers in _numbers_by_weight(faces, settings.source_weights(config)).items():
+    for weight, numbers in numbers_by_weight(faces, settings.source_weights(config)).items():
         copies = -(-SHUFFLED_AT_LEAST // len(numbers))
         pools.append(grain.MapDataset.source(np.tile(numbers, copies)).seed(config.seed).shuffle().repeat())
         shares.append(weight * len(numbers))
     return grain.MapDataset.mix(pools, shares)
 
 
-def _numbers_by_weight(faces, weights):
-    """{weight above 0: the numbers of the faces whose sources have it}."""
+def numbers_by_weight(faces, weights):
+    """{weight above 0: the numbers of the faces whose sources have it}. Raises InputError as `training_batches` does."""
     if not weights:
         return {1.0: np.arange(len(faces))}
     sources = faces.sources
