@@ -145,3 +145,13 @@ def test_the_whole_way_is_shown(plain, tmp_path, monkeypatch, capsys):
     assert Image.open(way).size[0] == 10 + 6 * (show_way.CELL + 10)
     with pytest.raises(errors.InputError, match='wall: no face was found'):
         show_way.row(np.full((99, 99, 3), 80, np.uint8), 'wall', 16, face_upsampling.load(file))
+
+
+def test_the_way_is_of_the_face_nearest_to_the_middle_and_not_of_the_largest(plain):
+    beside, ahead = photo(192)[0], photo(128)[0]
+    wide = np.full((len(beside), 2 * beside.shape[1] + ahead.shape[1], 3), ahead[0, 0])
+    wide[:, :beside.shape[1]] = beside
+    wide[:len(ahead), beside.shape[1]:-beside.shape[1]] = ahead
+    _, captions = show_way.row(wide, 'two', 24, face_upsampling.FaceUpsampler(plain))
+    width = int(captions[0].partition('x')[0])
+    assert width == pytest.approx(wide.shape[1] * 24 / 128, rel=0.1), 'two thirds of it would be by the larger face'

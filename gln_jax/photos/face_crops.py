@@ -41,8 +41,7 @@ def crops(photo, name, output, filters, eyes=None, is_one_person=False):
     places = [face.eyes for face in detection.detect(rgb, filters.detector)] if eyes is None else eyes
     if not places:
         return [], [{'eyes': None, 'reason': 'no face was found'}]
-    middle = np.array([rgb.shape[1] - 1, rgb.shape[0] - 1]) / 2
-    nearest = min(places, key=lambda place: np.linalg.norm(np.mean(place, axis=0) - middle))
+    nearest = min(places, key=lambda place: alignment.from_middle(place, rgb))
     kept, rejected = [], []
     for number, place in enumerate(sorted(places)):
         eyes_known = np.round(place, 2).tolist()

@@ -76,8 +76,7 @@ def restore(image, eyes=None, upsampler=None, *, detector=None, force=False, onl
     rgb = colour if colour.shape[-1] == 3 else colour.repeat(3, axis=-1)
     places, notes = _places(rgb, eyes, detector)
     if only_center_face and places:
-        middle = np.array([width - 1, height - 1]) / 2
-        places = [min(places, key=lambda place: np.linalg.norm(np.mean(place[0], axis=0) - middle))]
+        places = [min(places, key=lambda place: alignment.from_middle(place[0], rgb))]
     faces, luminances, transforms = [], [], []
     for place, box in places:
         transform = alignment.to_template(place)

@@ -59,7 +59,8 @@ def row(photo, name, crop, upsampler):
     known = detection.detect(photo)
     if not known:
         raise errors.InputError(f'{name}: no face was found')
-    reduced, _ = measure_detection.reduced(photo, np.array([complex(*eye) for eye in known[0].eyes]), crop)
+    eyes = min((face.eyes for face in known), key=lambda eyes: alignment.from_middle(eyes, photo))
+    reduced, _ = measure_detection.reduced(photo, np.array([complex(*eye) for eye in eyes]), crop)
     result = restoring.restore(reduced, None, upsampler, only_center_face=True)
     if not (result.faces and result.faces[0].restored is not None):
         raise errors.InputError(f'{name}: reduced to {reduced.shape[1]}x{reduced.shape[0]} pixels, no face to restore '
