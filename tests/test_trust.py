@@ -125,9 +125,13 @@ def test_the_measuring_command_ranks_warns_and_writes_weights(plain, tmp_path, m
     assert set(gains) == {'val', 'test/drawn'} and min(gains.values()) > 0  # an untrained network is not consistent
     found = face_upsampling.load(tmp_path / 'trusted.safetensors').calibration
     assert found.data == '8 faces of val' and np.isfinite(found.most_doubt)
-    with pytest.raises(SystemExit) as exit_:
-        measure_trust.main(arguments)
-    assert exit_.value.code == 2 and 'is there already' in capsys.readouterr().err
+
+
+def test_an_output_that_is_there_is_told_before_the_network_is_loaded(tmp_path, command):
+    (tmp_path / 'trusted.safetensors').touch()
+    code, _, told = command(measure_trust.main, '--ckpt=nowhere', '--data=nowhere',
+                            f'--output={tmp_path}/trusted.safetensors')
+    assert code == 2 and told.endswith('trusted.safetensors: is there already; name another file or remove it\n')
 
 
 def test_auroc_is_the_chance_of_the_right_order():
