@@ -123,15 +123,14 @@ class GlobalNetworkOnly(nn.Module):
 
 
 class LocalNetworkOnly(nn.Module):
-    """The ablation LN-Only: a local network on the bilinearly upsampled image."""
+    """The ablation LN-Only: GLN8's local network on the bilinearly upsampled image."""
 
     scale: int
-    local: str = 'ln8'
     columns_at_once: int = 1
 
     @nn.compact
     def __call__(self, lr):
-        network = LocalNetwork(LOCAL_LAYERS[self.local], self.columns_at_once, name='local')
+        network = LocalNetwork(LOCAL_LAYERS['ln8'], self.columns_at_once, name='local')
         return network(images.upsample(lr, self.scale, 'bilinear'))
 
 
