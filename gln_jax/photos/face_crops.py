@@ -34,8 +34,7 @@ def crops(photo, name, output, filters, eyes=None, is_one_person=False):
         Rejected: eyes (None where the whole photograph is), reason.
     """
     try:
-        pixels = reading.read(photo).pixels
-        rgb = pixels[..., :3] if pixels.shape[-1] > 2 else pixels[..., :1].repeat(3, axis=-1)
+        rgb = reading.rgb(reading.read(photo).pixels)
     except errors.InputError as error:
         return [], [{'eyes': None, 'reason': str(error).removeprefix(f'{photo}: ')}]
     places = [face.eyes for face in detection.detect(rgb, filters.detector)] if eyes is None else eyes

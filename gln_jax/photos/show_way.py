@@ -55,7 +55,7 @@ def row(photo, name, crop, upsampler):
     Raises:
         InputError: no face is found in the photograph, or in the reduced one.
     """
-    photo = photo[..., :3] if photo.shape[-1] > 2 else photo[..., :1].repeat(3, axis=-1)
+    photo = reading.rgb(photo)
     known = detection.detect(photo)
     if not known:
         raise errors.InputError(f'{name}: no face was found')
