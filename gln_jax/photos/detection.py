@@ -60,7 +60,7 @@ class FoundFace(NamedTuple):
 def detect(image, detector=None):
     """The faces in a photo, the largest first.
 
-    The smallest found are 8 pixels wide from cheek to cheek in a small photo, and 1.2% of the longer side in a large one.
+    The smallest found are 8 pixels from cheek to cheek in a small photo, and 1.2% of the longer side in a large one.
 
     Args:
         image: uint8 RGB [H, W, 3], upright.
