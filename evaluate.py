@@ -6,8 +6,8 @@ from pathlib import Path
 
 from etils import epath
 
-from gln_jax import (checkpoints, comparison, errors, evaluation, files, methods, metrics, networks, parallel, scoring,
-                     weights)
+from gln_jax import (checkpoints, command_line, comparison, errors, evaluation, files, methods, metrics, networks,
+                     parallel, scoring, weights)
 from gln_jax import config as settings
 from gln_jax.data import faces as face_data
 
@@ -80,7 +80,8 @@ def _parser():
                         help='folder for the files; of several splits, and without --methods, with a folder for each '
                              'inside (default: scores/DATA-SPLIT-PROTOCOL in the workdir, or beside the weights file; '
                              "with --methods, 'methods' stands for SPLIT)")
-    parser.add_argument('--images', type=_count, metavar='N', help='score N faces, evenly spread (default: all)')
+    parser.add_argument('--images', type=command_line.count, metavar='N',
+                        help='score N faces, evenly spread (default: all)')
     return parser
 
 
@@ -111,12 +112,6 @@ def _output(options, label, split, alone):
             inside = ckpt.relative_to(workdir).parts
             return workdir / 'scores' / '-'.join([*inside, *words])
     return ckpt.parent / 'scores' / '-'.join([ckpt.stem, *words])
-
-
-def _count(text):
-    if not text.isdigit() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f'{text!r} is not a number of faces')
-    return int(text)
 
 
 if __name__ == '__main__':

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from gln_jax import config as settings
-from gln_jax import images, networks, parallel, precision, steps
+from gln_jax import command_line, images, networks, parallel, precision, steps
 
 
 class Gln(nn.Module):
@@ -146,8 +146,10 @@ def _parser():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--network', choices=('gln4', 'gln6', 'gln8'), default='gln8', help='(default: gln8)')
     parser.add_argument('--scale', type=int, choices=(4, 8), default=8, help='(default: 8)')
-    parser.add_argument('--batch-size', type=int, default=16, metavar='N', help='faces a step (default: 16)')
-    parser.add_argument('--repetitions', type=int, default=3, metavar='N', help='the best counts (default: 3)')
+    parser.add_argument('--batch-size', type=command_line.count, default=16, metavar='N',
+                        help='faces a step (default: 16)')
+    parser.add_argument('--repetitions', type=command_line.count, default=3, metavar='N',
+                        help='the best counts (default: 3)')
     return parser
 
 

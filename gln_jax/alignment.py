@@ -64,6 +64,12 @@ def magnification(transform):
     return float(np.sqrt(abs(np.linalg.det(transform[:, :2]))))
 
 
+def from_middle(eyes, picture):
+    """Distance in pixels of a face, told by its `eyes` as of `to_template`, from the middle of `picture` [H, W, C]."""
+    height, width = picture.shape[:2]
+    return float(np.linalg.norm(np.mean(eyes, axis=0) - np.array([width - 1, height - 1]) / 2))
+
+
 def corners(width, height):
     """The outer corners [4, 2] of a picture's pixels, going round."""
     return np.array([[-0.5, -0.5], [width - 0.5, -0.5], [width - 0.5, height - 0.5], [-0.5, height - 0.5]])

@@ -17,9 +17,15 @@ class RunError(Exception):
     """The input was fine and the run failed all the same, a loss that is not finite for example (exit code 1)."""
 
 
+_WRONG_KIND = {
+    IsADirectoryError: 'is a folder, and a file is needed; name another',
+    NotADirectoryError: 'a part of this path is a file, and a folder is needed; name another',
+    FileExistsError: 'is there already, and is no folder; name another'}
+
+
 @contextlib.contextmanager
 def reported():
-    """Turns InputError and RunError, a full disk, a forbidden file and Ctrl-C into one line and an exit code."""
+    """Turns InputError, RunError, Ctrl-C, a full disk and a forbidden or misplaced file into one line and a code."""
     try:
         yield
     except InputError as error:
@@ -30,6 +36,10 @@ def reported():
         _exit('interrupted', 130)
     except PermissionError as error:
         _exit(f'{error.filename}: no permission to write or read here', 2)
+    except tuple(_WRONG_KIND) as error:
+        if not error.filename:
+            raise
+        _exit(f'{error.filename2 or error.filename}: {_WRONG_KIND[type(error)]}', 2)  # the second is a rename's target
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise

@@ -1,8 +1,9 @@
 """The paper's networks (section 3, figure 2): global, local, their join, and the discriminator.
 
-Images are luminance in [0, 1], shape [batch, height, width, 1]. The paper does not say how weights start. Here every network
-starts as the sum of its input maps, by a path of ones through the local network's first channels, with He's normal
-weights (He et al. 2015) beside it: a GLN's first output is the bilinear image, and it learns what is missing.
+Images are luminance in [0, 1], shape [batch, height, width, 1]. The paper does not say how weights start. Here a local
+network starts as the sum of its input maps, by a path of ones through its first channels, with He's normal weights (He et
+al. 2015) beside it: a GLN's first output is nearly the bilinear image, LN-Only's is the bilinear image, and they learn
+what is missing. GN-Only starts at random. The fast network and the baselines' networks say themselves how they start.
 """
 
 import functools
@@ -123,15 +124,14 @@ class GlobalNetworkOnly(nn.Module):
 
 
 class LocalNetworkOnly(nn.Module):
-    """The ablation LN-Only: a local network on the bilinearly upsampled image."""
+    """The ablation LN-Only: GLN8's local network on the bilinearly upsampled image."""
 
     scale: int
-    local: str = 'ln8'
     columns_at_once: int = 1
 
     @nn.compact
     def __call__(self, lr):
-        network = LocalNetwork(LOCAL_LAYERS[self.local], self.columns_at_once, name='local')
+        network = LocalNetwork(LOCAL_LAYERS['ln8'], self.columns_at_once, name='local')
         return network(images.upsample(lr, self.scale, 'bilinear'))
 
 

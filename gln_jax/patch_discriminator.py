@@ -1,7 +1,7 @@
 """A second discriminator in the paper's slot, which judges every patch of an image rather than all of it at once.
 
 The paper's ends in fully connected layers, so it has to know a face's place to judge its texture. This one is a
-convolution throughout (Isola et al. 2017, "PatchGAN"): each of its 16x16 answers is about a patch of some 40x40 pixels,
+convolution throughout (Isola et al. 2017, "PatchGAN"): each of its 16x16 answers is about a patch of 34x34 pixels,
 and the losses average them. It sees neighbouring pixels as channels, so that a pattern that repeats with the
 generator's sub-pixels stands out.
 """

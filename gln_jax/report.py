@@ -65,7 +65,7 @@ def record_in(folder):
         needed = ('data', 'splits', 'limit', 'protocol', 'scale', 'degradation', 'methods', 'seconds_per_face')
         if not record.keys() >= set(needed) or GLN not in record['methods']:
             raise ValueError('fields are missing')
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise errors.InputError(f'{folder}: there is no {RECORD} here, which evaluate.py --methods writes') from None
     except (ValueError, AttributeError, TypeError) as error:
         raise errors.InputError(f'{folder / RECORD}: is damaged ({error})') from error

@@ -26,6 +26,7 @@ import numpy as np
 from gln_jax import config as settings
 from gln_jax import compilation, errors, images, networks, parallel, precision, steps
 
+DTYPES = 'float32', 'bfloat16'
 MATRIX_SIZE = 2048
 SECONDS_EACH = 3.0  # of repetitions, and at least two of them
 TRAINING_PER_FORWARD = 3  # a backward pass computes as much again for the inputs and for the weights
@@ -159,10 +160,18 @@ def _parser():
                         help=f'of {", ".join(settings.VARIANTS)} (default: fast,gln4,gln8)')
     parser.add_argument('--scales', type=numbers, default=[8, 4], metavar='N[,N...]', help='4, 8 or both (default: 8,4)')
     parser.add_argument('--batch-sizes', type=numbers, default=[16], metavar='N[,N...]', help='(default: 16)')
-    parser.add_argument('--dtypes', type=words, metavar='NAME[,NAME...]',
+    parser.add_argument('--dtypes', type=_dtypes, metavar='NAME[,NAME...]',
                         help='float32, bfloat16 or both (default: both, but float32 alone on a CPU)')
     parser.add_argument('--first-step', metavar='DIR', help=argparse.SUPPRESS)  # what _cold_starts calls
     return parser
+
+
+def _dtypes(text):
+    names = text.split(',')
+    unknown = [name for name in names if name not in DTYPES]
+    if unknown:
+        raise argparse.ArgumentTypeError(f'{unknown[0]!r} is none of {", ".join(DTYPES)}')
+    return names
 
 
 if __name__ == '__main__':

@@ -28,9 +28,7 @@ def main(arguments=None):
         from gln_jax import parallel  # only now: --help comes at once
         parallel.a_device_per_core(ALIGNED_BATCH_SIZE if options.aligned else PHOTO_BATCH_SIZE)
         paths, is_folder = _inputs(pathlib.Path(options.input))
-        if options.eyes and (is_folder or options.aligned):
-            raise errors.InputError(
-                '--eyes is for one photograph; for a folder give --eyes-csv, and for aligned faces neither')
+        _check(options, is_folder)
         _run(options, paths, is_folder)
 
 
@@ -72,6 +70,21 @@ def _parser():
     files.add_argument('--json', action='store_true',
                        help='print the report to the standard output, all else to stderr')
     return parser
+
+
+def _check(options, is_folder):
+    """Raises InputError where a flag would do nothing."""
+    of_photos = {'--eyes': options.eyes, '--eyes-csv': options.eyes_csv, '--detector': options.detector,
+                 '--only-center-face': options.only_center_face, '--force': options.force,
+                 '--ext': options.ext != 'auto'}
+    idle = [flag for flag, is_given in of_photos.items() if is_given]
+    if options.aligned and idle:
+        raise errors.InputError(f'--aligned: leave out {", ".join(idle)}, which {"is" if len(idle) == 1 else "are"} for '
+                                'photographs')
+    if options.eyes and options.eyes_csv:
+        raise errors.InputError('--eyes, --eyes-csv: give one of them')
+    if options.eyes and is_folder:
+        raise errors.InputError('--eyes is for one photograph; for a folder give --eyes-csv')
 
 
 def _inputs(path):

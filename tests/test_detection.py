@@ -90,18 +90,6 @@ def test_nothing_is_found_where_there_is_no_face():
         assert detection.detect(photo) == []
 
 
-def test_smallest_leaves_out_smaller_faces_and_finds_those_that_only_a_longer_search_sees():
-    photo, truth = photo_of(0)
-    assert len(detection.detect(photo, smallest=60)) == 1
-    assert detection.detect(photo, smallest=200) == []
-    tiny, truth = reduced(photo, truth, 1 / 8)
-    wall = np.full((600, 700, 3), tiny[0, -1])
-    wall[300:331, 400:431] = tiny
-    assert detection.detect(wall) == []
-    face, = detection.detect(wall, smallest=12)
-    assert off(face, truth + [400, 300]) < 0.2
-
-
 def test_a_refinement_goes_to_the_eyes_from_wherever_it_starts_near_them():
     photo, truth = photo_of(4)
     truth = truth @ [1, 1j]
@@ -186,7 +174,6 @@ def test_eyes_of_a_yunet_detector_are_scaled_back_and_refined(monkeypatch, tmp_p
     monkeypatch.setattr(cv2.FaceDetectorYN, 'create', lambda path, config, size, *_: FakeYunet(truth, size, photo.shape[1::-1]))
     face, = detection.detect(photo, file)
     assert off(face, truth) < 0.1
-    assert detection.detect(photo, file, smallest=150) == []
     nothing_like_a_face, = detection.detect(np.zeros_like(photo), file)
     assert off(nothing_like_a_face, truth) < 0.25, "where refinement sees no face, YuNet's own eyes are kept"
 
@@ -201,8 +188,6 @@ def test_a_detector_that_is_missing_or_no_network_is_told(tmp_path):
 
 
 def test_bad_arguments_of_detect_are_told():
-    with pytest.raises(errors.InputError, match='smallest'):
-        detection.detect(np.zeros((50, 50, 3), np.uint8), smallest=0)
     with pytest.raises(ValueError, match='uint8 RGB'):
         detection.detect(np.zeros((50, 50, 3)))
     with pytest.raises(ValueError, match='uint8 RGB'):

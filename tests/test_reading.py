@@ -34,6 +34,12 @@ def test_plain_pixels_come_back_to_the_bit():
         np.testing.assert_array_equal(read(reading.encode(pixels, 'png')).pixels, pixels)
 
 
+def test_rgb_is_the_colours_without_alpha():
+    for channels, shown in ((1, [0, 0, 0]), (2, [0, 0, 0]), (3, [0, 1, 2]), (4, [0, 1, 2])):
+        pixels = colours(channels=channels)
+        np.testing.assert_array_equal(reading.rgb(pixels), pixels[..., shown])
+
+
 def test_sixteen_bits_palette_and_cmyk():
     grey = colours(channels=1)[..., 0]
     np.testing.assert_array_equal(read(file_of(Image.fromarray(grey.astype(np.uint16) * 257))).pixels[..., 0], grey)

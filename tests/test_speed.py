@@ -21,7 +21,7 @@ def test_a_row_has_the_networks_size_and_its_rates(monkeypatch, capsys):
 
 @pytest.mark.parametrize('arguments, message', [
     (['--networks=gln9'], 'config.network'), (['--scales=3'], 'config.scale'), (['--batch-sizes=3'], '--batch-sizes'),
-    (['--dtypes=float33'], 'float33')])
+    (['--dtypes=float33'], "'float33' is none of"), (['--dtypes=auto'], "'auto' is none of")])
 def test_what_cannot_be_measured_is_said(arguments, message, monkeypatch, capsys):
     monkeypatch.setattr(speed, 'SECONDS_EACH', 0.0)
     with pytest.raises(SystemExit) as ended:

@@ -125,9 +125,13 @@ def test_the_measuring_command_ranks_warns_and_writes_weights(plain, tmp_path, m
     assert set(gains) == {'val', 'test/drawn'} and min(gains.values()) > 0  # an untrained network is not consistent
     found = face_upsampling.load(tmp_path / 'trusted.safetensors').calibration
     assert found.data == '8 faces of val' and np.isfinite(found.most_doubt)
-    with pytest.raises(SystemExit) as exit_:
-        measure_trust.main(arguments)
-    assert exit_.value.code == 2 and 'is there already' in capsys.readouterr().err
+
+
+def test_an_output_that_is_there_is_told_before_the_network_is_loaded(tmp_path, command):
+    (tmp_path / 'trusted.safetensors').touch()
+    code, _, told = command(measure_trust.main, '--ckpt=nowhere', '--data=nowhere',
+                            f'--output={tmp_path}/trusted.safetensors')
+    assert code == 2 and told.endswith('trusted.safetensors: is there already; name another file or remove it\n')
 
 
 def test_auroc_is_the_chance_of_the_right_order():
@@ -145,3 +149,13 @@ def test_the_whole_way_is_shown(plain, tmp_path, monkeypatch, capsys):
     assert Image.open(way).size[0] == 10 + 6 * (show_way.CELL + 10)
     with pytest.raises(errors.InputError, match='wall: no face was found'):
         show_way.row(np.full((99, 99, 3), 80, np.uint8), 'wall', 16, face_upsampling.load(file))
+
+
+def test_the_way_is_of_the_face_nearest_to_the_middle_and_not_of_the_largest(plain):
+    beside, ahead = photo(192)[0], photo(128)[0]
+    wide = np.full((len(beside), 2 * beside.shape[1] + ahead.shape[1], 3), ahead[0, 0])
+    wide[:, :beside.shape[1]] = beside
+    wide[:len(ahead), beside.shape[1]:-beside.shape[1]] = ahead
+    _, captions = show_way.row(wide, 'two', 24, face_upsampling.FaceUpsampler(plain))
+    width = int(captions[0].partition('x')[0])
+    assert width == pytest.approx(wide.shape[1] * 24 / 128, rel=0.1), 'two thirds of it would be by the larger face'

@@ -204,6 +204,11 @@ def test_bad_arguments_are_one_line(run, tmp_path, network):
             (('-i', tmp_path / 'none.jpg'), 'none.jpg: no such file or folder'),
             (('-i', tmp_path / 'empty'), 'empty: holds no picture'),
             (('-i', tmp_path / 'many', '--eyes', eyes_text()), '--eyes is for one photograph'),
+            (('-i', file, '--eyes', eyes_text(), '--eyes-csv', 'eyes.csv'), '--eyes, --eyes-csv: give one of them'),
+            *((('-i', file, '--aligned', *of_photos), f'--aligned: leave out {of_photos[0]}, which is for photographs')
+              for of_photos in (('--eyes', eyes_text()), ('--eyes-csv', 'eyes.csv'), ('--detector', 'yunet.onnx'),
+                                ('--only-center-face',), ('--force',), ('--ext', 'webp'))),
+            (('-i', tmp_path / 'many', '--aligned', '--force', '--ext', 'png'), 'leave out --force, --ext, which are'),
             (('-i', file, '--eyes', '1,2,3'), '1,2,3'),
             (('-i', file, '--eyes', '1,2,300,2'), 'me.png: eyes 1,2,300,2: lie outside'),
             (('-i', file, '--eyes-csv', tmp_path / 'none.csv'), 'none.csv'),

@@ -16,12 +16,12 @@ def draw_face(seed):
     rng = np.random.default_rng(seed)
     who = person(rng)
     form = drawing_head.head(who)
-    picture = drawing_head.draw_background(rng, who)
+    picture = drawing_head.draw_background(rng)
     hair = drawing_hair.draw_back_hair(rng, who, picture, form)
     drawing_head.draw_neck_and_clothes(rng, who, picture)
     drawing_head.draw_ears(who, picture, form)
     _draw_skin(rng, who, picture, form)
-    drawing_features.draw_wrinkles(rng, who, picture)
+    drawing_features.draw_wrinkles(who, picture)
     drawing_features.draw_nose(who, picture)
     drawing_features.draw_mouth(who, picture)
     drawing_features.draw_beard(rng, who, picture, form)
@@ -36,7 +36,7 @@ def draw_face(seed):
 
 def _draw_skin(rng, who, picture, form):
     height = drawing_head.relief(who, form)
-    skin = drawing_head.lit(who, height, drawing_head.face_albedo(rng, who, form))
+    skin = drawing_head.lit(who, height, drawing_head.face_albedo(rng, who))
     paint(picture, everywhere(blurred(form.mask.astype(np.float32), 0.4)), skin)
 
 

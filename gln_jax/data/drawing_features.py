@@ -145,7 +145,7 @@ def _draw_open_mouth(who, picture, upper_line, lower_line, light):
     tint(picture, stroked([upper_line + (0, 0.5)], 0.8, 0.4), 0.55)
 
 
-def draw_wrinkles(rng, who, picture):
+def draw_wrinkles(who, picture):
     smile = max(who.smile, 0)
     for side in (-1, 1):
         wing = across(who, 11) + side * who.nose_width

@@ -29,7 +29,7 @@ def hair_picture(rng, who):
     return np.clip(colour + coloured(gloss * sheen, 0.35 + who.hair), 0, 1), texture
 
 
-def _outer_edge(rng, who, form, texture):
+def _outer_edge(who, form, texture):
     """Distance in pixels to the hair's outer edge, positive inside."""
     volume = who.hair_volume
     if who.style == 'afro':
@@ -82,7 +82,7 @@ def _hairline(who, form, texture):
 def draw_back_hair(rng, who, picture, form):
     """Hair behind neck and ears. Returns what `draw_front_hair` needs."""
     colour, texture = hair_picture(rng, who)
-    outer = coverage(_outer_edge(rng, who, form, texture)).astype(np.float32)
+    outer = coverage(_outer_edge(who, form, texture)).astype(np.float32)
     if who.style != 'bald':
         paint(picture, everywhere(outer), 0.62 * colour)
     return colour, texture, outer

@@ -95,7 +95,7 @@ def _cast_shadow(height, light):
     return blurred(shadow, 1.2)
 
 
-def face_albedo(rng, who, form):
+def face_albedo(rng, who):
     """Colour of the skin under white light, [rows, columns, 3]: flushed cheeks and nose, dark eye sockets, freckles."""
     flush = sum(bump(64 + 23 * side + 4 * who.turn, 72, 8, 7) for side in (-1, 1))
     flush = 0.7 * flush + 0.8 * bump(across(who, 15), who.nose - 4, 5, 4)
@@ -113,7 +113,7 @@ def face_albedo(rng, who, form):
     return cv2.merge([channel * colour for channel, colour in zip(channels, who.skin)])
 
 
-def draw_background(rng, who):
+def draw_background(rng):
     """A new picture [rows, columns, 3]: a wall, a sky of soft lights, a window frame or foliage, out of focus."""
     first, second = rng.uniform(0.08, 0.9) * rng.uniform(0.75, 1.15, (2, 3))
     second = np.clip(second * rng.uniform(0.4, 1.5), 0.03, 0.95)

@@ -30,9 +30,8 @@ class Mask(NamedTuple):
     columns: slice
 
     def times(self, other):
-        """The mask cut by full-canvas factors [CANVAS, CANVAS], or by a mask of the same window."""
-        factors = other.values if isinstance(other, Mask) else other[self.rows, self.columns]
-        return self._replace(values=self.values * factors)
+        """The mask cut by another mask of the same window."""
+        return self._replace(values=self.values * other.values)
 
     def grids(self):
         """x [1, window width] and y [window height, 1] of the window."""

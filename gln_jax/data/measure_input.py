@@ -13,7 +13,7 @@ import argparse
 import time
 
 from gln_jax import config as settings
-from gln_jax import errors
+from gln_jax import command_line, errors
 from gln_jax.data import faces as data
 from gln_jax.data import pipeline
 
@@ -79,12 +79,20 @@ def _parser():
     parser = argparse.ArgumentParser(prog='python -m gln_jax.data.measure_input', description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--data', metavar='DIR', help='folder of aligned faces (default: the drawn faces)')
-    parser.add_argument('--workers', type=lambda text: [int(number) for number in text.split(',')], default=[0, 1, 2],
-                        metavar='N[,N...]', help='worker processes; 0 is a thread of one process (default: 0,1,2)')
-    parser.add_argument('--batch-size', type=int, default=256, metavar='N', help='faces a batch (default: 256)')
-    parser.add_argument('--device', type=int, default=5000, metavar='N',
+    parser.add_argument('--workers', type=_workers, default=[0, 1, 2], metavar='N[,N...]',
+                        help='worker processes; 0 is a thread of one process (default: 0,1,2)')
+    parser.add_argument('--batch-size', type=command_line.count, default=256, metavar='N',
+                        help='faces a batch (default: 256)')
+    parser.add_argument('--device', type=command_line.count, default=5000, metavar='N',
                         help='faces a second that the simulated device trains on (default: 5000)')
     return parser
+
+
+def _workers(text):
+    numbers = text.split(',')
+    if not all(number.isdecimal() for number in numbers):
+        raise argparse.ArgumentTypeError(f'{text!r} is not a number of processes, or several with commas between')
+    return [int(number) for number in numbers]
 
 
 if __name__ == '__main__':

@@ -71,7 +71,7 @@ def _lr_face(path, upsampler):
 
 
 def _restored(found, upsampler, consistent, disagreement):
-    rgb = np.stack([_rgb(picture.pixels) for picture in found])
+    rgb = np.stack([reading.rgb(picture.pixels) for picture in found])
     filled = np.concatenate([rgb, np.repeat(rgb[-1:], upsampler.batch_size - len(rgb), axis=0)])  # one compiled shape
     return face_upsampling.restore(upsampler, filled / np.float32(255), consistent, disagreement)
 
@@ -81,12 +81,8 @@ def _write(picture, restored, judged, scale, destination, face_file, comparison_
     entry = {'scale': scale, **outputs.trust(judged)}
     entry['face'] = destination.write(face_file, reading.encode(_with_alpha(restored, picture.pixels), 'png'))
     entry['comparison'] = destination.write(
-        comparison_file, outputs.comparison(_rgb(picture.pixels), restored, judged))
+        comparison_file, outputs.comparison(reading.rgb(picture.pixels), restored, judged))
     return {'faces': [entry], 'notes': list(picture.notes)}
-
-
-def _rgb(pixels):
-    return pixels[..., :3] if pixels.shape[-1] > 2 else pixels[..., :1].repeat(3, axis=-1)
 
 
 def _with_alpha(face, pixels):

@@ -29,22 +29,17 @@ FAINT = 20.0
 """Contrast below which there is that doubt, as of `eyes.Refined`."""
 
 SEARCHED_PIXELS = 600_000
-"""A small photo is enlarged to so many pixels for the search, and for a search of large or turned faces reduced to
-them."""
+"""A small photo is enlarged to so many pixels for the search, and one that is turned for it reduced to them."""
 
 FINELY_SEARCHED_PIXELS = 3_000_000
 """A large photo is reduced to so many pixels: at 12 megapixels, a face of 60 pixels is found by it."""
-
-MOST_SEARCHED_PIXELS = 12_000_000
-"""No copy has more pixels, however small the faces that the user asks for."""
 
 LARGEST_ENLARGEMENT = 6
 
 BOX_EYES = np.array([0.320 + 0.397j, 0.683 + 0.397j])
 """Eyes in a cascade's box, x + iy in its widths from its top left corner: medians over 250 faces."""
 
-_WINDOW = 48  # width that the smallest face asked for has in the copy that is searched; cascades begin at 20 and 24
-_SMALLEST = _WINDOW // LARGEST_ENLARGEMENT  # 8 pixels: with less than 3 between the eyes they cannot be told apart
+_SMALLEST = 8  # pixels from cheek to cheek: with less than 3 between the eyes they cannot be told apart
 _SCALE_STEP = 1.1
 _NEIGHBOURS = 1  # boxes that a cascade has to find about one place; 3 is usual, and misses more tiny faces
 _ROLLS = (0, 30, -30)  # degrees that the photo is turned by, until there is a face; the cascades bear 15 or so
@@ -62,42 +57,39 @@ class FoundFace(NamedTuple):
     score: float  # how much it looks like a face: about 1 for a clear one, `LEAST_LIKENESS` for the most doubtful
 
 
-def detect(image, detector=None, smallest=None):
+def detect(image, detector=None):
     """The faces in a photo, the largest first.
+
+    The smallest found are 8 pixels from cheek to cheek in a small photo, and 1.2% of the longer side in a large one.
 
     Args:
         image: uint8 RGB [H, W, 3], upright.
         detector: path of a YuNet ONNX file for OpenCV's FaceDetectorYN; None is OpenCV's Haar cascades.
-        smallest: width of the smallest face to be found, from cheek to cheek, in pixels of the photo. None looks for
-            the smallest that a fast search finds: 8 pixels in a small picture, 1.2% of the longer side in a large one.
-            A smaller one takes longer, a larger one less.
 
     Returns:
         A list of `FoundFace`, empty where no face is found. Profiles and faces that lie on their side are not found.
 
     Raises:
-        InputError: the detector's file is missing or no such network, or `smallest` is not above 0.
+        InputError: the detector's file is missing or no such network.
         ValueError: the image is not uint8 RGB.
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(f'uint8 RGB [H, W, 3] is needed, not {image.dtype} {list(image.shape)}')
-    if smallest is not None and not smallest > 0:
-        raise errors.InputError(f'smallest: {smallest:g} is no width of a face in pixels')
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     if detector is not None:
-        guesses = _yunet_eyes(image, detector, smallest)
+        guesses = _yunet_eyes(image, detector)
         found = [better if better.likeness >= LEAST_LIKENESS else eye_regression.Refined(guess, LEAST_LIKENESS, 0.0)
                  for guess, better in zip(guesses, eye_regression.refine(grey, guesses))]
         return _each_once(found)
     for roll in _ROLLS:
-        found = _haar_faces(grey, smallest, roll)
+        found = _haar_faces(grey, roll)
         if found:
             return found
     return []
 
 
-def _haar_faces(grey, smallest, roll):
-    guesses = haar_eyes(grey, smallest, roll)
+def _haar_faces(grey, roll):
+    guesses = haar_eyes(grey, roll)
     by_cascade = [eye_regression.refine(grey, pairs) for pairs in guesses]
     found = []
     for number, findings in enumerate(by_cascade):
@@ -109,20 +101,19 @@ def _haar_faces(grey, smallest, roll):
     return _each_once(found)
 
 
-def haar_eyes(grey, smallest=None, roll=0):
+def haar_eyes(grey, roll):
     """Eyes as the cascades guess them, many of them no eyes at all and most of them several times.
 
     Args:
         grey: uint8 [H, W].
-        smallest: as of `detect`.
         roll: degrees by which the photo is turned for the search.
 
     Returns:
         For each cascade, a list of complex [2], x + iy in pixels of the photo.
     """
-    scale = _search_scale(*_turned_size(*grey.shape, roll), smallest, roll)
+    scale = _search_scale(*_turned_size(*grey.shape, roll), roll)
     searched, turn, move = _turned(_resized(grey, scale), roll)
-    least_width = max(1, round((smallest or _SMALLEST) * scale))
+    least_width = max(1, round(_SMALLEST * scale))
     found = [cascade.detectMultiScale(searched, _SCALE_STEP, _NEIGHBOURS, minSize=(least_width, least_width))
              for cascade in _cascades()]
     return [[(x + 1j * y + width * BOX_EYES - move) / (turn * scale) - _PIXEL_CENTRE for x, y, width, _ in boxes]
@@ -162,14 +153,12 @@ def _cascades():
     return [cv2.CascadeClassifier(str(pathlib.Path(cv2.data.haarcascades, name))) for name in CASCADES]
 
 
-def _search_scale(height, width, smallest, roll=0):
+def _search_scale(height, width, roll=0):
     """How large the copy that is searched is, relative to the photo."""
     area = height * width
-    if smallest is None:
-        is_fine = area > SEARCHED_PIXELS and not roll
-        return min(1 if is_fine else LARGEST_ENLARGEMENT,
-                   ((FINELY_SEARCHED_PIXELS if is_fine else SEARCHED_PIXELS) / area) ** 0.5)
-    return min(LARGEST_ENLARGEMENT, _WINDOW / smallest, (MOST_SEARCHED_PIXELS / area) ** 0.5)
+    if area > SEARCHED_PIXELS and not roll:
+        return min(1, (FINELY_SEARCHED_PIXELS / area) ** 0.5)
+    return min(LARGEST_ENLARGEMENT, (SEARCHED_PIXELS / area) ** 0.5)
 
 
 def _resized(picture, scale):
@@ -197,12 +186,12 @@ def _turned_size(height, width, roll):
     return height * cosine + width * sine, width * cosine + height * sine
 
 
-def _yunet_eyes(image, path, smallest):
+def _yunet_eyes(image, path):
     """Eyes as YuNet finds them (Wu, Peng and Yu, "YuNet", Machine Intelligence Research 2023): a list of complex
     [2]."""
     if not pathlib.Path(path).is_file():
         raise errors.InputError(f'{path}: there is no such detector file')
-    scale = _search_scale(*image.shape[:2], smallest)
+    scale = _search_scale(*image.shape[:2])
     searched = cv2.cvtColor(_resized(image, scale), cv2.COLOR_RGB2BGR)
     try:
         network = cv2.FaceDetectorYN.create(str(path), '', searched.shape[1::-1], _YUNET_SCORE, _YUNET_OVERLAP,
@@ -211,7 +200,6 @@ def _yunet_eyes(image, path, smallest):
     except cv2.error as error:
         raise errors.InputError(f'{path}: OpenCV cannot use this file as a YuNet detector ({error.err})') from error
     # A row: box (4), then x, y of the person's right eye, left eye, nose and corners of the mouth, then the score.
-    pairs = [row[[4, 6]] + 1j * row[[5, 7]] for row in ([] if rows is None else rows)
-             if row[2] >= (smallest or 0) * scale]
+    pairs = [row[[4, 6]] + 1j * row[[5, 7]] for row in ([] if rows is None else rows)]
     return [np.array(sorted((pair + _PIXEL_CENTRE) / scale - _PIXEL_CENTRE, key=lambda eye: eye.real))
             for pair in pairs if pair[0] != pair[1]]

@@ -34,15 +34,13 @@ def crops(photo, name, output, filters, eyes=None, is_one_person=False):
         Rejected: eyes (None where the whole photograph is), reason.
     """
     try:
-        pixels = reading.read(photo).pixels
-        rgb = pixels[..., :3] if pixels.shape[-1] > 2 else pixels[..., :1].repeat(3, axis=-1)
+        rgb = reading.rgb(reading.read(photo).pixels)
     except errors.InputError as error:
         return [], [{'eyes': None, 'reason': str(error).removeprefix(f'{photo}: ')}]
     places = [face.eyes for face in detection.detect(rgb, filters.detector)] if eyes is None else eyes
     if not places:
         return [], [{'eyes': None, 'reason': 'no face was found'}]
-    middle = np.array([rgb.shape[1] - 1, rgb.shape[0] - 1]) / 2
-    nearest = min(places, key=lambda place: np.linalg.norm(np.mean(place, axis=0) - middle))
+    nearest = min(places, key=lambda place: alignment.from_middle(place, rgb))
     kept, rejected = [], []
     for number, place in enumerate(sorted(places)):
         eyes_known = np.round(place, 2).tolist()

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 import PIL.Image
 
-from gln_jax import errors, images
+from gln_jax import command_line, errors, images
 from gln_jax.photos import detection, given_eyes
 
 FOUND_WITHIN = 0.25
@@ -32,7 +32,7 @@ def main(arguments=None):
     """The command; see the top of this file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--photos', required=True, metavar='DIR', type=pathlib.Path)
-    parser.add_argument('--every', default=1, type=int, metavar='N', help='measure every Nth photo only')
+    parser.add_argument('--every', default=1, type=command_line.count, metavar='N', help='measure every Nth photo only')
     parser.add_argument('--detector', metavar='FILE', help='a YuNet ONNX file, measured beside the Haar cascades')
     parser.add_argument('--list', action='store_true', help='name the photos with missed and false faces')
     options = parser.parse_args(arguments)

@@ -70,6 +70,11 @@ def decode(file, name):
                             f'{MOST_PIXELS / 1e6:,.0f} million can be read. Reduce it or cut it first')
 
 
+def rgb(pixels):
+    """The colours alone, uint8 RGB [height, width, 3], of pixels as in `Picture`."""
+    return pixels[..., :3] if pixels.shape[-1] > 2 else pixels[..., :1].repeat(3, axis=-1)
+
+
 def upright(picture):
     """A Pillow picture, turned by its EXIF data, as mode L, LA, RGB or RGBA, whichever loses nothing but depth.
 

@@ -8,8 +8,7 @@ import numpy as np
 from PIL import Image
 
 from gln_jax import alignment, errors, images, pictures
-from gln_jax.photos import face_upsampling, pasting
-from gln_jax.photos.reading import MOST_PIXELS
+from gln_jax.photos import face_upsampling, pasting, reading
 from gln_jax.photos.trust import Trust, judged
 
 MOST_PIXELS_MADE = 50_000_000
@@ -73,11 +72,10 @@ def restore(image, eyes=None, upsampler=None, *, detector=None, force=False, onl
     pixels = _checked(image)
     height, width = pixels.shape[:2]
     colour = pixels[..., :pixels.shape[-1] - 1] if pixels.shape[-1] in (2, 4) else pixels
-    rgb = colour if colour.shape[-1] == 3 else colour.repeat(3, axis=-1)
+    rgb = reading.rgb(pixels)
     places, notes = _places(rgb, eyes, detector)
     if only_center_face and places:
-        middle = np.array([width - 1, height - 1]) / 2
-        places = [min(places, key=lambda place: np.linalg.norm(np.mean(place[0], axis=0) - middle))]
+        places = [min(places, key=lambda place: alignment.from_middle(place[0], rgb))]
     faces, luminances, transforms = [], [], []
     for place, box in places:
         transform = alignment.to_template(place)
@@ -103,8 +101,9 @@ def _checked(image):
     if min(height, width) < SMALLEST_SIDE:
         raise errors.InputError(f'is {width}x{height} pixels, too small for a face; a photograph has at least '
                                 f'{SMALLEST_SIDE}x{SMALLEST_SIDE}')
-    if height * width > MOST_PIXELS:
-        raise errors.InputError(f'is {width}x{height} pixels; at most {MOST_PIXELS / 1e6:,.0f} million can be restored')
+    if height * width > reading.MOST_PIXELS:
+        raise errors.InputError(f'is {width}x{height} pixels; at most {reading.MOST_PIXELS / 1e6:,.0f} million can be '
+                                'restored')
     return image.reshape(height, width, -1)
 
 

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from gln_jax import alignment, errors, files, images, pictures
+from gln_jax import alignment, command_line, errors, files, images, pictures
 from gln_jax.photos import detection, face_upsampling, measure_detection, reading, restoring
 
 CELL = 192  # pixels along each picture
@@ -29,9 +29,12 @@ def main(arguments=None):
     parser.add_argument('--ckpt', required=True, help='the network: a workdir, a checkpoint or a weights file')
     parser.add_argument('--output', required=True, metavar='FILE',
                         help='the PNG file to write; replaced if it is there')
-    parser.add_argument('--crop', type=int, default=16, metavar='PIXELS', help='default: %(default)s')
+    parser.add_argument('--crop', type=command_line.count, default=16, metavar='PIXELS',
+                        help='default: %(default)s')
     options = parser.parse_args(arguments)
     with errors.reported():
+        if files.path(options.output).is_dir():
+            raise errors.InputError(f'--output: {options.output} is a folder; name a file')
         photos = [reading.read(path).pixels for path in options.photos]
         upsampler = face_upsampling.load(options.ckpt)
         rows, captions = zip(*(row(photo, name, options.crop, upsampler)
@@ -52,11 +55,12 @@ def row(photo, name, crop, upsampler):
     Raises:
         InputError: no face is found in the photograph, or in the reduced one.
     """
-    photo = photo[..., :3] if photo.shape[-1] > 2 else photo[..., :1].repeat(3, axis=-1)
+    photo = reading.rgb(photo)
     known = detection.detect(photo)
     if not known:
         raise errors.InputError(f'{name}: no face was found')
-    reduced, _ = measure_detection.reduced(photo, np.array([complex(*eye) for eye in known[0].eyes]), crop)
+    eyes = min((face.eyes for face in known), key=lambda eyes: alignment.from_middle(eyes, photo))
+    reduced, _ = measure_detection.reduced(photo, np.array([complex(*eye) for eye in eyes]), crop)
     result = restoring.restore(reduced, None, upsampler, only_center_face=True)
     if not (result.faces and result.faces[0].restored is not None):
         raise errors.InputError(f'{name}: reduced to {reduced.shape[1]}x{reduced.shape[0]} pixels, no face to restore '

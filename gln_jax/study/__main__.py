@@ -13,7 +13,7 @@ trainings included; these lie in a folder each in --workdir.
 import argparse
 import re
 
-from gln_jax import errors
+from gln_jax import command_line, errors
 
 NETWORKS = 'gn_only', 'ln_only', 'gln4', 'gln6', 'gln8'
 """In the paper's order of PSNR, from the lowest to the highest."""
@@ -49,7 +49,7 @@ def _parser():
                          help='the network: a workdir, a checkpoint, a weights file or a released name')
     ablating = studies.add_parser('ablation', help="the paper's networks and their parts, trained alike")
     ablating.add_argument('--scale', type=int, choices=(4, 8), default=8, help='(default: 8)')
-    ablating.add_argument('--faces-seen', type=_count, default=1600, metavar='N',
+    ablating.add_argument('--faces-seen', type=command_line.count, default=1600, metavar='N',
                           help='faces that each network is trained on (default: 1600)')
     ablating.add_argument('--equal', choices=('faces', 'arithmetic'), default='faces',
                           help='arithmetic: --faces-seen is for the costliest network, and the others see as many more '
@@ -64,7 +64,8 @@ def _parser():
     weighing.add_argument('--weights', type=_lambdas, default='0,8e3,auto/10,auto,auto*10', metavar='LAMBDA[,...]',
                           help="numbers in the paper's unit, or auto, or parts and multiples of it "
                           '(default: 0,8e3,auto/10,auto,auto*10)')
-    weighing.add_argument('--turns', type=_count, default=40, metavar='N', help='turns of stage 2 (default: 40)')
+    weighing.add_argument('--turns', type=command_line.count, default=40, metavar='N',
+                          help='turns of stage 2 (default: 40)')
     tuning = studies.add_parser('fine-tuning', help='PSNR against sharpness along runs of train.py that started alike')
     tuning.add_argument('--init', required=True, metavar='PATH', help='the network that they started from')
     tuning.add_argument('--runs', required=True, type=_runs, metavar='NAME=WORKDIR[,...]',
@@ -80,8 +81,8 @@ def _parser():
         study.add_argument('--output', required=True, metavar='DIR', help='folder for all that the study writes')
         study.add_argument('--split', type=_words, default=SPLITS, metavar='SPLIT[,SPLIT...]',
                            help=f'what is scored (default: {SPLITS})')
-        study.add_argument('--images', type=_count, metavar='N', help='score N faces of each split, evenly spread '
-                           '(default: all)')
+        study.add_argument('--images', type=command_line.count, metavar='N',
+                           help='score N faces of each split, evenly spread (default: all)')
     return parser
 
 
@@ -113,12 +114,6 @@ def _lambdas(text):
         if not re.fullmatch(r'auto([*/]\d*[1-9]\d*)?|\d+\.?\d*(e[+-]?\d+)?', word):
             raise argparse.ArgumentTypeError(f'{word!r} is no number, auto, auto/10 or auto*10')
     return words
-
-
-def _count(text):
-    if not text.isdigit() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f'{text!r} is not a number above 0')
-    return int(text)
 
 
 if __name__ == '__main__':

@@ -60,8 +60,8 @@ def run(options):
 
 def multiple_of_auto(text):
     """10.0 of 'auto*10', 0.1 of 'auto/10', None of any other lambda."""
-    matched = re.fullmatch(r'auto([*/])(\d+\.?\d*)', text)
-    if not matched or not float(matched[2]):
+    matched = re.fullmatch(r'auto([*/])(\d+)', text)
+    if not matched:
         return None
     return float(matched[2]) if matched[1] == '*' else 1 / float(matched[2])
 

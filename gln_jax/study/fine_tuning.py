@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from gln_jax import checkpoints, errors, evaluation, files, images, networks, pictures, scoring, weights
+from gln_jax import checkpoints, errors, evaluation, files, images, networks, parallel, pictures, scoring, weights
 from gln_jax.study import outputs, plots, reports, runs
 
 UNSHARP = 'unsharp masking'
@@ -26,6 +26,7 @@ def run(options):
     Raises:
         InputError: a network, the faces or the folder for the output cannot be used.
     """
+    parallel.a_device_per_core(scoring.BATCH_SIZE)
     stage_1 = weights.load_generator(options.init)
     config = stage_1.config.copy_and_resolve_references()
     config.data.update(name='folder', path=options.data, directory=options.directory)

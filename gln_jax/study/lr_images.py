@@ -10,11 +10,6 @@ from PIL import Image
 from gln_jax import images, pictures
 
 
-def degraded(hr, scale, degradation):
-    """The LR images of a degradation, one of `images.DEGRADATIONS`."""
-    return images.degrade(hr, scale, degradation)
-
-
 def compressed(hr, scale, degradation, quality):
     """LR images that were kept as JPEG files of this quality (chroma at half the resolution, as is usual).
 
@@ -38,7 +33,7 @@ def wrong(config):
     trained_for = functools.partial(dict, scale=config.scale)
     other = next(name for name in images.DEGRADATIONS if name != config.degradation)
     right = trained_for(degradation=config.degradation)
-    found = {f'{other} reduction': functools.partial(degraded, **trained_for(degradation=other)),
+    found = {f'{other} reduction': functools.partial(images.degrade, **trained_for(degradation=other)),
              'rounded to 8 bits': functools.partial(compressed, **right, quality=None)}
     found |= {f'JPEG {quality}': functools.partial(compressed, **right, quality=quality) for quality in (90, 70, 50)}
     return found | {f'noise {sigma}': functools.partial(noisy, **right, sigma=sigma) for sigma in (1, 3, 5)}

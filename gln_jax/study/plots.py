@@ -15,8 +15,10 @@ COLOURS = ('#000000', '#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#5
 STYLE = {'font.size': 9, 'axes.spines.top': False, 'axes.spines.right': False, 'axes.grid': True, 'grid.alpha': 0.3,
          'axes.axisbelow': True, 'legend.frameon': False, 'figure.dpi': 130}
 
+HEIGHT = 3.0  # of a panel, in inches
 
-def curves(panels, columns=None, height=3.0):
+
+def curves(panels, columns=None):
     """Panels side by side, with one legend for each row, at its right.
 
     Args:
@@ -24,12 +26,11 @@ def curves(panels, columns=None, height=3.0):
             where wanted 'log' (the x axis is logarithmic), 'level': (name, y) of a dashed line across, and 'points':
             {text: (x, y)} to name points.
         columns: so many panels side by side; None is all.
-        height: of a panel, in inches.
     """
     columns = columns or len(panels)
     rows = -(-len(panels) // columns)
     with pyplot.rc_context(STYLE):
-        figure, axes = pyplot.subplots(rows, columns, figsize=(max(5.0, 3.6 * columns), height * rows), squeeze=False)
+        figure, axes = pyplot.subplots(rows, columns, figsize=(max(5.0, 3.6 * columns), HEIGHT * rows), squeeze=False)
         for place, (panel, axis) in enumerate(zip(panels, axes.flat)):
             for colour, (name, (xs, ys)) in zip(COLOURS, panel['lines'].items()):
                 axis.plot(xs, ys, 'o-', color=colour, label=name, markersize=3, linewidth=1.4)
@@ -52,10 +53,10 @@ def curves(panels, columns=None, height=3.0):
         return _png(figure)
 
 
-def bars(groups, series, title, height=3.0):
+def bars(groups, series, title):
     """Bars in groups, a name in `groups` each; `series`: {name: a value a group}; `title`: the vertical axis's."""
     with pyplot.rc_context(STYLE):
-        figure, axis = pyplot.subplots(figsize=(np.clip(0.28 * len(groups) * (len(series) + 1.5), 5, 10), height))
+        figure, axis = pyplot.subplots(figsize=(np.clip(0.28 * len(groups) * (len(series) + 1.5), 5, 10), HEIGHT))
         width = 0.8 / len(series)
         for number, (colour, (name, values)) in enumerate(zip(COLOURS, series.items())):
             places = np.arange(len(groups)) + (number + 0.5) * width - 0.4

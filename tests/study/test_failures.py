@@ -105,7 +105,7 @@ def test_what_is_done_is_not_done_again(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize('arguments, said', [
     (['--ckpt=nowhere', '--output=x'], 'nowhere: no such workdir'),
     (['--ckpt=x8-fast', '--output=x', '--split=test/moon'], "there is no split 'test/moon'"),
-    (['--ckpt=x8-fast', '--output=x', '--images=none'], "'none' is not a number"),
+    (['--ckpt=x8-fast', '--output=x', '--images=none'], "'none' is not a whole number above 0"),
     (['--ckpt=x8-fast', '--output=x', '--split=,'], 'argument --split: is empty'),
 ])
 def test_bad_input_is_told_in_one_line(study, arguments, said, tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ from PIL import Image
 import pytest
 
 from gln_jax import config as settings
-from gln_jax import checkpoints, scoring, speed, steps, weights
+from gln_jax import checkpoints, parallel, scoring, speed, steps, weights
 from gln_jax.study import __main__ as door
 from gln_jax.study import ablation, adversarial_weight, fine_tuning, runs
 
@@ -128,6 +128,13 @@ def test_fine_tuning_scores_every_kept_checkpoint(study, tmp_path):
     assert sharpness == sorted(set(sharpness)), 'more unsharp masking is sharper'
     assert '| a, step 4 | +0.00' in out
     assert Image.open(output / 'fine_tuning.png').size[0] > 400 and Image.open(output / 'faces.png').size[0] > 4 * 256
+
+
+def test_fine_tuning_is_scored_by_all_cores(study, tmp_path, monkeypatch):
+    sizes = []
+    monkeypatch.setattr(parallel, 'a_device_per_core', sizes.append)
+    study('fine-tuning', '--init=nowhere', '--runs=a=nowhere', f'--output={tmp_path / "x"}')
+    assert sizes == [scoring.BATCH_SIZE], 'before the first network is loaded, which starts JAX'
 
 
 def test_the_change_along_runs_starts_at_the_start():
