@@ -15,18 +15,18 @@ import collections
 import os
 import pathlib
 
-from gln_jax import errors
+from gln_jax import command_line, errors
 
 
 def main(arguments=None):
     options = _parser().parse_args(arguments)
     with errors.reported():
-        from gln_jax.photos import face_crops, given_eyes, preparing  # after the flags, so that --help comes at once
+        from gln_jax.photos import detection, face_crops, given_eyes, preparing  # after the flags, so that --help comes at once
         directory, output = pathlib.Path(options.input), pathlib.Path(options.output)
         if output.resolve().is_relative_to(directory.resolve()):
             raise errors.InputError(f'{output}: lies in the folder of the photographs; name one outside of it')
-        if options.detector and not pathlib.Path(options.detector).is_file():
-            raise errors.InputError(f'{options.detector}: there is no such detector file')
+        if options.detector:
+            detection.check_detector(options.detector)  # before the output is begun with it
         filters = face_crops.Filters(options.min_size, options.min_detail, options.detector)
         settings = preparing.Settings(filters, options.duplicate_bits, options.identity,
                                       options.source or directory.resolve().name)
@@ -71,15 +71,9 @@ def _parser():
     parser.add_argument('--eyes-csv', metavar='FILE',
                         help='known eyes, as of upsample; its photographs are not searched')
     parser.add_argument('--detector', metavar='FILE', help="OpenCV's YuNet as an ONNX file, for finding faces better")
-    parser.add_argument('--processes', type=_count, default=os.cpu_count(), metavar='N',
+    parser.add_argument('--processes', type=command_line.count, default=os.cpu_count(), metavar='N',
                         help='how many photographs are worked on at once (default: as many as there are cores)')
     return parser
-
-
-def _count(text):
-    if not text.isdigit() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f'{text!r} is not a number of processes')
-    return int(text)
 
 
 if __name__ == '__main__':

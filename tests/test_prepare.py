@@ -162,7 +162,8 @@ def test_bad_arguments_are_one_line(run, tmp_path):
                                    ((), 'photos/out', 'lies in the folder of the photographs'),
                                    (('-i', str(tmp_path / 'none')), 'out', 'none: there is no such folder'),
                                    (('-i', str(tmp_path / 'full')), 'out', 'full: holds no picture'),
-                                   (('--detector', 'none.onnx'), 'out', 'none.onnx: there is no such detector file')):
+                                   (('--detector', 'none.onnx'), 'out', 'none.onnx: there is no such detector file'),
+                                   (('--detector', str(tmp_path / 'full/mine.txt')), 'out', 'as a YuNet detector')):
         code, _, complaint = run(*flags, output=output)
         assert code == 2 and message in complaint and len(complaint.strip().splitlines()) == 1, complaint
     assert run()[0] == 0

@@ -88,6 +88,11 @@ def detect(image, detector=None):
     return []
 
 
+def check_detector(path):
+    """Raises InputError where `detect` could not use the detector in this file."""
+    _yunet_eyes(np.zeros((64, 64, 3), np.uint8), path)
+
+
 def _haar_faces(grey, roll):
     guesses = haar_eyes(grey, roll)
     by_cascade = [eye_regression.refine(grey, pairs) for pairs in guesses]
