@@ -61,8 +61,11 @@ class Checkpoints:
     def restore_latest(self, shape_after):
         """The newest readable state, or None where there is no checkpoint; unreadable newer ones are named and deleted.
 
-        Raises InputError, and deletes nothing, where there are checkpoints and none of them can be read. `shape_after` tells the shape of the state after so many steps, as `steps.shape_after` does for a config. The
+        `shape_after` tells the shape of the state after so many steps, as `steps.shape_after` does for a config. The
         first host finds out which state it is, and the others read the same.
+
+        Raises:
+            InputError: there are checkpoints and none of them can be read; they are left as they are.
         """
         steps = sorted((checkpoint.step for checkpoint in self._checkpointer.checkpoints), reverse=True)
         restored, step = self._newest_readable(steps, shape_after) if hosts.is_first() else (None, None)

@@ -27,8 +27,8 @@ MAY_CHANGE_ON_RESUME = ('columns_at_once', 'log', 'checkpoint', 'validation', 'd
                         'data.directory', 'adversarial.turns')
 """Settings that do not change what a step computes: a run may be continued with others."""
 
-
 CONVENTIONS = 'conventions'
+"""In the JSON of a config, what `images.conventions` says."""
 
 
 def default():
@@ -162,12 +162,12 @@ def check(config):
                   'adversarial.discriminator_steps', 'adversarial.generator_steps', 'optimizer.learning_rate',
                   'checkpoint.every_steps', 'checkpoint.keep', 'log.pictures_every_steps', 'fast.width', 'fast.blocks'):
         if not 0 < field_of(config, field) < math.inf:
-            raise errors.InputError(f'config.{field}: must be above 0, is {field_of(config, field)}')
+            raise errors.InputError(f'config.{field}: must be a number above 0, is {field_of(config, field)}')
     for field in ('seed', 'reconstruction.steps', 'adversarial.turns', 'data.workers', 'optimizer.warmup_steps',
                   'optimizer.clip_norm', 'optimizer.final_learning_rate_share', 'adversarial.generator_learning_rate',
                   'adversarial.discriminator_learning_rate', 'augmentation.shift', 'augmentation.roll'):
         if not 0 <= field_of(config, field) < math.inf:
-            raise errors.InputError(f'config.{field}: must not be negative, is {field_of(config, field)}')
+            raise errors.InputError(f'config.{field}: must be a number of at least 0, is {field_of(config, field)}')
     if config.seed >= 2**63:
         raise errors.InputError(f'config.seed: must be below 2**63, is {config.seed}')
     for field in ('optimizer.average_decay', 'optimizer.momentum', 'augmentation.scale', 'augmentation.gamma',

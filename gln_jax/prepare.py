@@ -21,7 +21,8 @@ from gln_jax import command_line, errors
 def main(arguments=None):
     options = _parser().parse_args(arguments)
     with errors.reported():
-        from gln_jax.photos import detection, face_crops, given_eyes, preparing  # after the flags, so that --help comes at once
+        # After the flags, so that --help comes at once.
+        from gln_jax.photos import detection, face_crops, given_eyes, preparing
         directory, output = pathlib.Path(options.input), pathlib.Path(options.output)
         if output.resolve().is_relative_to(directory.resolve()):
             raise errors.InputError(f'{output}: lies in the folder of the photographs; name one outside of it')

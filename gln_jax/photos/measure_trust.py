@@ -18,7 +18,7 @@ import numpy as np
 from scipy import stats
 from tqdm import tqdm
 
-from gln_jax import errors, files, images, metrics, weights
+from gln_jax import errors, images, metrics, weights
 from gln_jax.data import faces as face_data
 from gln_jax.photos import consistency, face_upsampling, trust
 
@@ -51,8 +51,8 @@ def main(arguments=None):
     parser.add_argument('--output', metavar='FILE', help='weights file to write, with the limits')
     options = parser.parse_args(arguments)
     with errors.reported():
-        if options.output and files.path(options.output).exists():  # before measuring, which takes minutes
-            raise errors.InputError(f'{options.output}: is there already; name another file or remove it')
+        if options.output:
+            weights.check_is_free(options.output)  # before measuring, which takes minutes
         upsampler = face_upsampling.load(options.ckpt, batch_size=BATCH_SIZE)
         config = weights.load_generator(options.ckpt).config.copy_and_resolve_references()
         config.data.update(name='folder', path=options.data, directory=options.directory)
