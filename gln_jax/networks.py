@@ -29,6 +29,9 @@ LOCAL_LAYERS = {
 }
 """(kernel size, filters) of each convolution of the local networks."""
 
+PARTS = {'gln3': ('gn',), 'gln4': ('gn',), 'gln6': ('gn', 'gln4'), 'gln8': ('gn', 'gln4', 'gln6')}
+"""Networks whose parameters a network may start from, besides its own (`starts.from_part`)."""
+
 COLUMNS_AT_ONCE_ON_TPU = 2
 """Neighbouring columns that the local network's convolutions take as one, where `config.columns_at_once` leaves it open."""
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import optax
 
 from gln_jax import config as settings
-from gln_jax import images, losses, muon, networks, parallel, precision
+from gln_jax import images, losses, muon, networks, parallel, precision, starts
 
 UNSET = -1.0
 """Value of `State.adversarial_weight` while lambda is still to be found."""
@@ -45,7 +45,7 @@ def create_state(config, generator=None):
     generator_key, discriminator_key = jax.random.split(jax.random.key(config.seed))
     hr = jnp.zeros((1, images.FACE_SIZE, images.FACE_SIZE, 1))
     lr = images.degrade(hr, config.scale, config.degradation)
-    generator = networks.generator(config).init(generator_key, lr)['params'] | (generator or {})
+    generator = starts.from_part(networks.generator(config).init(generator_key, lr)['params'], generator or {})
     discriminator = networks.discriminator(config).init(discriminator_key, hr)['params']
     return State(
         step=jnp.int32(0),

@@ -94,15 +94,15 @@ def _checkpoint(folder):
 def load_for(config, path):
     """As `load_generator`, for a run with this config, whose network may be larger.
 
-    A GLN may start from its global network alone, and the fast network from one of fewer blocks. Raises InputError also
-    where the network in `path` is no part of the config's.
+    A GLN may start from its global network alone or from one of fewer layers (GLN4, GLN6), and the fast network from one of
+    fewer blocks. Raises InputError also where the network in `path` is no part of the config's.
     """
     loaded = load_generator(path)
     fields = ['scale']
-    if not (loaded.config.network == 'gn' and config.network.startswith('gln')):
+    if loaded.config.network not in (config.network, *networks.PARTS.get(config.network, ())):
         fields.append('network')
     whole = _shapes(config)
-    if any(shapes != whole.get(name) for name, shapes in jax.tree.map(np.shape, loaded.parameters).items()):
+    if any(shapes != whole.get(name) for name, shapes in jax.tree.map(np.shape, loaded.parameters).items() if name != 'local'):
         fields.append('fast')
     for field in fields:
         if loaded.config[field] != config[field]:

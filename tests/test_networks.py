@@ -66,6 +66,20 @@ def test_a_gln_starts_where_its_global_network_ended(scale):
                                jnp.maximum(given, 0)[:, inside, inside], atol=1e-5)
 
 
+@pytest.mark.parametrize('part, whole', [('gln4', 'gln6'), ('gln6', 'gln8'), ('gln4', 'gln8')])
+def test_a_gln_starts_where_one_of_fewer_layers_ended(part, whole):
+    module, parameters, lr = made(part, 8)
+    parameters = jax.tree.map(lambda leaf: leaf + 0.01 * jnp.cos(jnp.arange(leaf.size)).reshape(leaf.shape), parameters)
+    config = settings.default()
+    config.network = whole
+    start = steps.create_state(config, parameters).generator
+    given = module.apply({'params': parameters}, lr)
+    assert jnp.std(given - images.upsample(lr, 8, 'bilinear')) > 0.05, 'it is a trained one'
+    np.testing.assert_allclose(networks.generator(config).apply({'params': start}, lr), given, atol=1e-4)
+    new = start['local']['Conv_1']['kernel'][..., 16:] if part == 'gln4' else start['local']['Conv_3']['kernel']
+    assert jnp.std(new) > 0.01, 'what is new can learn'
+
+
 @pytest.mark.parametrize('scale', [4, 8])
 def test_fresh_upsampling_stream_is_bilinear_interpolation(scale):
     lr = jax.random.uniform(jax.random.key(2), (3, 128 // scale, 128 // scale, 1))
