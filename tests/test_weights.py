@@ -141,6 +141,17 @@ def test_a_larger_network_may_start_from_a_part_of_it():
         weights.load_for(config, 'x8-fast')
 
 
+def test_a_gln_may_start_from_one_of_fewer_layers():
+    config = settings.from_json(settings.to_json(weights.load_generator('x8').config))
+    config.network = 'gln6'
+    parameters = weights.load_for(config, 'x8').parameters
+    assert steps.create_state(config, parameters).generator['local'].keys() > parameters['local'].keys()
+    for other in ('ln_only', 'fast'):
+        config.network = other
+        with pytest.raises(errors.InputError, match=f'its network is gln4, that of the config {other}'):
+            weights.load_for(config, 'x8')
+
+
 def test_released_weights_that_changed_are_refused(released):
     content = bytearray(released.read_bytes())
     content[-1] ^= 1
