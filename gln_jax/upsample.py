@@ -1,10 +1,13 @@
-"""Restores the small faces of photographs, or aligned LR faces, with a trained network.
+"""Restores the small faces of photographs, or aligned LR faces, with trained networks.
 
+    python -m gln_jax.upsample -i photo.jpg -o results
     python -m gln_jax.upsample -i photo.jpg -o results --ckpt runs/x8
     python -m gln_jax.upsample -i photo.jpg -o results --ckpt runs/x8 --eyes 40.5,52,49,51.5
     python -m gln_jax.upsample -i photos -o results --ckpt x8.safetensors --eyes-csv eyes.csv
     python -m gln_jax.upsample -i faces -o results --ckpt runs/x8 --aligned
 
+Without --ckpt and --scale each face gets the network for its size, 8x or 4x, and one of which interpolation keeps more
+is left alone; a network that is named restores all faces below 128 pixels.
 The results folder gets restored_imgs/ (the photographs, enlarged by the network's scale, restored faces in place),
 restored_faces/ (each of them, aligned, 128x128), cmp/ (input, bicubic and restored side by side) and report.json.
 A folder is worked through without its sub-folders; a file that fails is told and does not stop the others.
@@ -39,10 +42,11 @@ def _parser():
     parser.add_argument('-o', '--output', required=True, help='folder for the results, made if need be')
     parser.add_argument('--ckpt',
                         help='the network: a workdir of train.py, one of its checkpoints, a weights file, or the name '
-                        'of one that comes with the project (default: the best of these for --scale, by PSNR on '
+                        'of one that comes with the project (default: the best of these for the scale, by PSNR on '
                         'validation faces)')
     parser.add_argument('--scale', choices=('auto', '4', '8'), default='auto',
-                        help="refuse a network of another scale; 'auto' (default) takes the network's own")
+                        help="'auto' (default) takes for each face the network of the scale for its size, with --aligned that "
+                        'of 8x; a --ckpt of another scale than this is refused')
     parser.add_argument('--aligned', action='store_true',
                         help='the input is aligned LR faces (16x16 pixels for 8x, 32x32 for 4x), each a file')
     faces = parser.add_argument_group('which faces')
@@ -54,7 +58,7 @@ def _parser():
                        'right_eye_y; files that it does not name are searched')
     faces.add_argument('--detector', metavar='FILE', help="OpenCV's YuNet as an ONNX file, for finding faces better")
     faces.add_argument('--only-center-face', action='store_true', help='only the face nearest to the middle')
-    faces.add_argument('--force', action='store_true', help='restore faces of 128 pixels and more too')
+    faces.add_argument('--force', action='store_true', help='restore all faces, however large')
     quality = parser.add_argument_group('how')
     quality.add_argument('--consistent', action=argparse.BooleanOptionalAction, default=True,
                          help='back-projection: what is restored gives the input again when it is reduced (default)')
@@ -111,11 +115,14 @@ def _run(options, paths, is_folder):
         from gln_jax.photos import reading
         reading.read(paths[0])  # before the network is loaded, which takes longer
     scale = None if options.scale == 'auto' else int(options.scale)
-    upsampler = face_upsampling.load(options.ckpt, scale, ALIGNED_BATCH_SIZE if options.aligned else PHOTO_BATCH_SIZE)
+    if options.aligned or options.ckpt or scale:
+        upsamplers = face_upsampling.load(options.ckpt, scale, ALIGNED_BATCH_SIZE if options.aligned else PHOTO_BATCH_SIZE),
+    else:
+        upsamplers = face_upsampling.load_each_scale(PHOTO_BATCH_SIZE)
     entries, failed = [], []
     work = _aligned_faces if options.aligned else _photographs
     with tqdm(total=len(paths), unit=' files', disable=not is_folder, file=sys.stderr) as bar:
-        for path, entry in work(options, paths, names, upsampler, destination):
+        for path, entry in work(options, paths, names, upsamplers, destination):
             entries.append({'file': str(path)} | entry)
             bar.update()
             if 'error' in entry:
@@ -124,7 +131,7 @@ def _run(options, paths, is_folder):
                 failed.append(path)
             for line in [entry['error']] if 'error' in entry else _told(path, entry, is_folder):
                 bar.write(line, file=sys.stderr if options.json or 'error' in entry else sys.stdout)
-    report = outputs.write_report(destination, upsampler, entries)
+    report = outputs.write_report(destination, upsamplers, entries)
     if options.json:
         print(report, end='')
     if is_folder:
@@ -147,7 +154,7 @@ def _told(path, entry, is_folder):
     return lines + [f'wrote {entry.get("output") or entry["faces"][0]["face"]}']
 
 
-def _photographs(options, paths, names, upsampler, destination):
+def _photographs(options, paths, names, upsamplers, destination):
     """Yields (path, its entry in the report) for each."""
     from gln_jax.photos import outputs, reading, restoring
     known_eyes = _eyes_by_file(options, paths)
@@ -161,7 +168,7 @@ def _photographs(options, paths, names, upsampler, destination):
                               f'{outputs.COMPARISONS}/{name}_00{options.suffix}.jpg')
             try:
                 restoration = restoring.restore(
-                    picture.pixels, known_eyes.get(path.name), upsampler, detector=options.detector,
+                    picture.pixels, known_eyes.get(path.name), upsamplers, detector=options.detector,
                     force=options.force, only_center_face=options.only_center_face, consistent=options.consistent,
                     disagreement=options.disagreement is not False)
             except errors.InputError as error:
@@ -183,10 +190,10 @@ def _eyes_by_file(options, paths):
     return given_eyes.read_eyes_csv(options.eyes_csv)
 
 
-def _aligned_faces(options, paths, names, upsampler, destination):
+def _aligned_faces(options, paths, names, upsamplers, destination):
     """Yields (path, its entry in the report) for each."""
     from gln_jax.photos import aligned_faces
-    return aligned_faces.restored(paths, names, upsampler, destination, options.suffix, options.consistent,
+    return aligned_faces.restored(paths, names, *upsamplers, destination, options.suffix, options.consistent,
                                   bool(options.disagreement))
 
 

@@ -9,16 +9,21 @@ import pytest
 import gln_jax
 from gln_jax import alignment, config, errors, images, networks, weights
 from gln_jax.data import drawing
-from gln_jax.photos import consistency, face_upsampling, restoring
+from gln_jax.photos import consistency, face_upsampling, measure_sizes, restoring
+
+
+def fresh(scale):
+    """A small network before training, which about gives the bilinear image."""
+    settings = config.default()
+    settings.network, settings.scale = 'gln3', scale
+    lr = np.zeros((1, 128 // scale, 128 // scale, 1), np.float32)
+    start = jax.jit(networks.generator(settings).init)(jax.random.key(0), lr)
+    return face_upsampling.FaceUpsampler(weights.Loaded(settings, start['params'], 'fresh', {}))
 
 
 @pytest.fixture(scope='module')
 def upsampler():
-    """A small network before training, which about gives the bilinear image."""
-    settings = config.default()
-    settings.network = 'gln3'
-    start = jax.jit(networks.generator(settings).init)(jax.random.key(0), np.zeros((1, 16, 16, 1), np.float32))
-    return face_upsampling.FaceUpsampler(weights.Loaded(settings, start['params'], 'fresh', {}))
+    return fresh(8)
 
 
 def photo(span=20, seed=5, size=64):
@@ -105,7 +110,37 @@ def test_a_large_face_is_left_alone_unless_forced(upsampler):
     np.testing.assert_array_equal(alone.image, image)
     forced = restoring.restore(image, [eyes], upsampler, force=True)
     assert forced.factor == 1 and forced.image.shape == image.shape and (forced.image != image).any()
-    assert forced.faces[0].note == 'restored from 16x16 pixels, to which its 150 were reduced'
+    assert forced.faces[0].note.startswith('restored from 16x16 pixels, to which its 150 were reduced; interpolation')
+
+
+def test_without_a_chosen_network_each_face_gets_the_one_for_its_size(upsampler, monkeypatch):
+    asked = {8: upsampler, 4: fresh(4)}
+    monkeypatch.setattr(face_upsampling, 'load', lambda path, scale, batch_size: asked[scale] if path is None else None)
+    large, eyes = photo(span=40, size=100)
+    small, other_eyes = photo(span=20, size=100)
+    other_eyes = tuple((x + 100, y) for x, y in other_eyes)
+    both = restoring.restore(np.hstack([large, small]), [eyes, other_eyes], disagreement=False)
+    assert [face.lr.shape[0] for face in both.faces] == [32, 16] and both.factor == 8
+    one = restoring.restore(large, [eyes], disagreement=False)
+    assert one.factor == 4 and one.image.shape == (400, 400, 3) and one.faces[0].note == 'restored'
+    chosen = restoring.restore(large, [eyes], upsampler, disagreement=False)
+    assert chosen.factor == 8 and 'its 40 were reduced; interpolation keeps more' in chosen.faces[0].note
+
+    larger, eyes = photo(span=60, size=120)
+    alone = restoring.restore(larger, [eyes], disagreement=False)
+    assert alone.factor == 1 and alone.faces[0].restored is None
+    assert alone.faces[0].note == 'left alone: it spans 60 pixels already, and would be restored from 32x32'
+    forced = restoring.restore(larger, [eyes], force=True, disagreement=False)
+    assert forced.factor == 4 and forced.faces[0].lr.shape[0] == 32
+
+
+def test_what_interpolation_keeps_grows_with_a_face_and_what_a_network_restores_does_not(upsampler):
+    truth = np.stack([images.luminance(drawing.draw_face(seed) / np.float32(255)) for seed in range(2)])
+    titles, _, *rows = measure_sizes.table(np.asarray(truth), {'fresh': upsampler})
+    assert titles == '| pixels | bicubic | fresh |'
+    sizes, bicubic, network = np.array([row.strip('|').split('|') for row in rows], float).T
+    assert tuple(sizes) == measure_sizes.SIZES and (np.diff(bicubic) > 0.2).all()
+    assert np.ptp(network[sizes > 40]) < 0.2 and network[-1] < bicubic[-1] - 10
 
 
 def test_a_large_photo_is_enlarged_less_and_that_is_said(upsampler, monkeypatch):

@@ -83,7 +83,8 @@ def test_one_photograph(run, tmp_path):
     assert Image.open(out / 'restored_faces/me_00.png').size == (128, 128)
     assert Image.open(out / 'cmp/me_00.jpg').width > 3 * 256
     report = json.loads((out / 'report.json').read_text())
-    assert (report['scale'], report['degradation'], report['network'][-14:]) == (8, 'gaussian', 'x8.safetensors')
+    taken, = report['networks']
+    assert (taken['scale'], taken['degradation'], taken['network'][-14:]) == (8, 'gaussian', 'x8.safetensors')
     entry, = report['files']
     face, = entry['faces']
     assert entry['file'] == str(file) and entry['factor'] == 8 and entry['size'] == [512, 512]
@@ -91,6 +92,18 @@ def test_one_photograph(run, tmp_path):
     np.testing.assert_allclose(face['eyes'], EYES)
     assert 20 < face['network_consistency_db'] < 60 < face['consistency_db'] and 0 < face['mirrored_disagreement'] < 30
     assert face['shifted_disagreement'] > 0
+
+
+def test_without_a_network_named_the_photograph_shows_which_one_is_for_it(run, tmp_path):
+    file = save(tmp_path / 'me.png', photo())
+    assert run('-i', file, '--eyes', eyes_text(), '--no-disagreement', ckpt=None)[0] == 0
+    report = json.loads((tmp_path / 'out/report.json').read_text())
+    assert [taken['scale'] for taken in report['networks']] == [8, 4] and report['files'][0]['faces'][0]['scale'] == 8
+    for scale, size in ((8, 512), (4, 256)):
+        out = tmp_path / f'x{scale}'
+        assert run('-i', file, '--eyes', eyes_text(), '--no-disagreement', '--scale', scale, ckpt=None, output=out)[0] == 0
+        assert [taken['scale'] for taken in json.loads((out / 'report.json').read_text())['networks']] == [scale]
+        assert Image.open(out / 'restored_imgs/me.png').size == (size, size)
 
 
 def test_names_formats_and_the_report_on_the_terminal(run, tmp_path):

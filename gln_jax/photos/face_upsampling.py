@@ -14,6 +14,10 @@ from gln_jax.photos import consistency, trust
 SHIFT = 0.25
 """LR pixels by which a face is moved to see how much the network's answer depends on its place."""
 
+MOST_REDUCED = 1.4
+"""Where a face spans more than so many times the pixels that a network takes, interpolating what it has keeps more of it
+than restoring what is left: so it is for both scales on faces of val (`measure_sizes`)."""
+
 _to_yuv = jax.jit(images.rgb_to_yuv)
 
 
@@ -127,6 +131,21 @@ def load(path, scale=None, batch_size=4):
         raise errors.InputError(f'{path}: is a network for {loaded.config.scale}x, and the scale asked for is '
                                 f'{scale}x; give a network for {scale}x or leave the scale to it')
     return FaceUpsampler(loaded, batch_size)
+
+
+def load_each_scale(batch_size=4):
+    """The FaceUpsamplers of `weights.best` of 8 and of 4, for `for_size`. Raises InputError as `load`."""
+    return tuple(load(None, scale, batch_size) for scale in (8, 4))
+
+
+def for_size(upsamplers, source_pixels):
+    """The upsampler for a face that spans so many pixels, or None where interpolation keeps more of it than any.
+
+    upsamplers: one that is for all sizes below 128 pixels, since somebody chose it, or several of rising `lr_size`.
+    """
+    reduced_to = [(images.FACE_SIZE if len(upsamplers) == 1 else MOST_REDUCED * upsampler.lr_size, upsampler)
+                  for upsampler in upsamplers]
+    return next((upsampler for limit, upsampler in reduced_to if source_pixels < limit), None)
 
 
 def _moved(lr, right, down):

@@ -98,10 +98,11 @@ def _finite(value):
     return round(value, 2) if np.isfinite(value) else None
 
 
-def write_report(outputs, upsampler, entries):
+def write_report(outputs, upsamplers, entries):
     """Writes report.json and returns its text."""
-    report = {'network': upsampler.description, 'scale': upsampler.scale, 'degradation': upsampler.degradation,
-              'files': entries}
+    networks = [{'network': upsampler.description, 'scale': upsampler.scale, 'degradation': upsampler.degradation}
+                for upsampler in upsamplers]
+    report = {'networks': networks, 'files': entries}
     text = json.dumps(report, indent=2, allow_nan=False) + '\n'
     outputs.write(REPORT, text)
     return text

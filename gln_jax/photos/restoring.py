@@ -47,18 +47,20 @@ class Restoration(NamedTuple):
 
 def restore(image, eyes=None, upsampler=None, *, detector=None, force=False, only_center_face=False, consistent=True,
             disagreement=True):
-    """A photograph enlarged by the network's scale, its small faces restored by the network and the rest bicubic.
+    """A photograph enlarged by a network's scale, its small faces restored by the network and the rest bicubic.
 
-    A face whose aligned 128x128 square spans 128 pixels of the photograph or more is left alone. Where no face is
-    smaller than that, the photograph keeps its size; and where MOST_PIXELS_MADE would be passed, it is enlarged less.
+    A face whose aligned 128x128 square spans 128 pixels of the photograph or more is left alone, and where no network was
+    chosen, one of which interpolation keeps more. Where no face is smaller than that, the photograph keeps its size; and
+    where MOST_PIXELS_MADE would be passed, it is enlarged less.
 
     Args:
         image: uint8 [H, W], or [H, W, C] with C = 1 (grey), 2 (grey and alpha), 3 (RGB) or 4 (RGB and alpha).
         eyes: a list of ((x, y), (x, y)) for each face, in pixels, the left eye in the image first; None looks for
             faces.
-        upsampler: a `face_upsampling.FaceUpsampler`, or a path to load it from at every call.
+        upsampler: a `face_upsampling.FaceUpsampler`, several as of `face_upsampling.for_size`, or a path to load one from
+            at every call; None loads the best of each scale, of which each face gets the one for its size.
         detector: for looking for faces, as `detection.detect` takes it.
-        force: restore large faces too.
+        force: restore all faces, however large.
         only_center_face: restore only the face nearest to the middle.
         consistent: make the restored face's degradation equal to what the network was given, by back-projection.
         disagreement: measure `trust.Trust.disagreement`, for three more passes through the network.
@@ -68,7 +70,7 @@ def restore(image, eyes=None, upsampler=None, *, detector=None, force=False, onl
             is no upsampler.
         ValueError: the image is not such an array.
     """
-    upsampler = upsampler if isinstance(upsampler, face_upsampling.FaceUpsampler) else face_upsampling.load(upsampler)
+    upsamplers = _upsamplers(upsampler)
     pixels = _checked(image)
     height, width = pixels.shape[:2]
     colour = pixels[..., :pixels.shape[-1] - 1] if pixels.shape[-1] in (2, 4) else pixels
@@ -79,18 +81,27 @@ def restore(image, eyes=None, upsampler=None, *, detector=None, force=False, onl
     faces, luminances, transforms = [], [], []
     for place, box in places:
         transform = alignment.to_template(place)
-        face, luminance = _restored_face(rgb, place, box, transform, upsampler, force, consistent, disagreement)
+        face, luminance = _restored_face(rgb, place, box, transform, upsamplers, force, consistent, disagreement)
         faces.append(face)
         luminances.append(luminance)
         transforms.append(transform)
 
-    factor, more_notes = _factor(width, height, faces, upsampler.scale)
+    factor, more_notes = _factor(width, height, faces, max(upsampler.scale for upsampler in upsamplers))
     canvas = _enlarged(pixels, factor)
     to_photo = alignment.inverse(alignment.enlargement(factor))
     for face, luminance, transform in zip(faces, luminances, transforms):
         if face.restored is not None:
             pasting.paste(canvas[..., :colour.shape[-1]], luminance, alignment.after(transform, to_photo))
     return Restoration(canvas.reshape(*canvas.shape[:2], *image.shape[2:]), factor, tuple(faces), notes + more_notes)
+
+
+def _upsamplers(given):
+    """The tuple of FaceUpsamplers that `restore` was given or has to load."""
+    if given is None:
+        return face_upsampling.load_each_scale()
+    if isinstance(given, face_upsampling.FaceUpsampler):
+        return given,
+    return given if isinstance(given, tuple) else (face_upsampling.load(given),)
 
 
 def _checked(image):
@@ -132,27 +143,35 @@ def _checked_eyes(pair, width, height):
     return tuple(map(tuple, points.tolist()))
 
 
-def _restored_face(rgb, eyes, box, transform, upsampler, force, consistent, disagreement):
+def _restored_face(rgb, eyes, box, transform, upsamplers, force, consistent, disagreement):
     """(Face, its luminance [128, 128] or None)."""
     source_pixels = images.FACE_SIZE / alignment.magnification(transform)
     if box is None:
         (left, top), (right, bottom) = pasting.extent(transform)
         box = (left, top, right - left, bottom - top)
+    chosen = face_upsampling.for_size(upsamplers, source_pixels)
+    upsampler = chosen or upsamplers[-1]
     lr_rgb = np.clip(alignment.lr_face(rgb, transform, upsampler.scale, upsampler.degradation) / 255, 0, 1)
     face = Face(tuple(eyes), tuple(map(float, box)), source_pixels, '', pictures.to_bytes(lr_rgb))
-    if source_pixels >= images.FACE_SIZE and not force:
-        return face._replace(note=f'left alone: it spans {source_pixels:.0f} pixels already, and a restored face '
-                                  f'{images.FACE_SIZE}'), None
+    if not (chosen or force):
+        return face._replace(note=f'left alone: it spans {source_pixels:.0f} pixels already, and ' + (
+            f'a restored face {images.FACE_SIZE}' if source_pixels >= images.FACE_SIZE else
+            f'would be restored from {upsampler.lr_size}x{upsampler.lr_size}')), None
     result = face_upsampling.restore(upsampler, lr_rgb[None], consistent, disagreement)
-    note = 'restored' if source_pixels < 1.5 * upsampler.lr_size else (
-        f'restored from {upsampler.lr_size}x{upsampler.lr_size} pixels, to which its {source_pixels:.0f} were reduced')
+    note = 'restored'
+    if source_pixels > face_upsampling.MOST_REDUCED * upsampler.lr_size:
+        note = (f'restored from {upsampler.lr_size}x{upsampler.lr_size} pixels, to which its {source_pixels:.0f} were '
+                'reduced; interpolation keeps more of it')
     return face._replace(note=note, restored=result.rgb[0],
                          trust=judged(upsampler, result, source_pixels)[0]), result.luminance[0]
 
 
 def _factor(width, height, faces, scale):
-    """(how many times the photograph is enlarged, notes)."""
-    if faces and all(face.source_pixels >= images.FACE_SIZE for face in faces):
+    """(how many times the photograph is enlarged, notes); `scale` is for one in which no face was found."""
+    if faces:
+        scale = max((images.FACE_SIZE // face.lr.shape[0] for face in faces
+                     if face.restored is not None and face.source_pixels < images.FACE_SIZE), default=1)
+    if scale == 1:
         return 1, ('keeps its size, since no face in it is small',)
     largest = max(1, int((MOST_PIXELS_MADE / (width * height)) ** 0.5))
     if largest >= scale:
