@@ -45,8 +45,8 @@ def _parser():
                         'of one that comes with the project (default: the best of these for the scale, by PSNR on '
                         'validation faces)')
     parser.add_argument('--scale', choices=('auto', '4', '8'), default='auto',
-                        help="'auto' (default) takes for each face the network of the scale for its size, with --aligned that "
-                        'of 8x; a --ckpt of another scale than this is refused')
+                        help="'auto' (default) takes for each face the network of the scale for its size, with --aligned "
+                        'that of 8x; a --ckpt of another scale than this is refused')
     parser.add_argument('--aligned', action='store_true',
                         help='the input is aligned LR faces (16x16 pixels for 8x, 32x32 for 4x), each a file')
     faces = parser.add_argument_group('which faces')
