@@ -58,7 +58,7 @@ def _in_order(layers):
 
 
 def _with_filters_beside(layer, fresh):
-    """A layer of the size of `fresh` that has the smaller kernel of `layer` in its middle, and its other filters from `fresh`."""
+    """`layer`, its kernel amid zeros where `fresh` has a larger one, with the filters that only `fresh` has beside its own."""
     height, width, inputs, filters = layer['kernel'].shape
     top, left = [(whole - part) // 2 for whole, part in zip(fresh['kernel'].shape, (height, width))]
     kernel = fresh['kernel'].at[..., :filters].set(0)

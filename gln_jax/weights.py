@@ -101,8 +101,8 @@ def load_for(config, path):
     fields = ['scale']
     if loaded.config.network not in (config.network, *networks.PARTS.get(config.network, ())):
         fields.append('network')
-    whole = _shapes(config)
-    if any(shapes != whole.get(name) for name, shapes in jax.tree.map(np.shape, loaded.parameters).items() if name != 'local'):
+    whole, part = _shapes(config), jax.tree.map(np.shape, loaded.parameters)
+    if any(part[name] != whole.get(name) for name in part.keys() - {'local'}):  # whose layers the network tells
         fields.append('fast')
     for field in fields:
         if loaded.config[field] != config[field]:
