@@ -77,6 +77,8 @@ def default():
     config.reconstruction = ConfigDict()  # stage 1
     config.reconstruction.loss = 'squared'  # one of LOSSES; the squared error is the paper's
     config.reconstruction.steps = 15_000  # 0 is for a run that starts from trained weights and makes stage 2 alone
+    config.reconstruction.teacher = ''  # workdir, weights file or name of a network whose image is learnt too; '' is none
+    config.reconstruction.teacher_share = 1.0  # of its image in what is learnt; the rest is the HR image
     config.reconstruction.batch_size = 128  # faces a step, over all devices (docs/tpu_compiler.md)
 
     config.adversarial = ConfigDict()  # stage 2
@@ -174,6 +176,9 @@ def check(config):
                   'augmentation.contrast'):
         if not 0 <= field_of(config, field) < 1:
             raise errors.InputError(f'config.{field}: must be at least 0 and below 1, is {field_of(config, field)}')
+    if not 0 < config.reconstruction.teacher_share <= 1:
+        raise errors.InputError('config.reconstruction.teacher_share: must be above 0 and at most 1, '
+                                f'is {config.reconstruction.teacher_share}')
     if config.columns_at_once and (config.columns_at_once < 0 or images.FACE_SIZE % config.columns_at_once):
         raise errors.InputError(f'config.columns_at_once: must be 0 or divide {images.FACE_SIZE} columns, '
                                 f'is {config.columns_at_once}')

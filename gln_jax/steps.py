@@ -79,7 +79,7 @@ def shape_after(config, step):
     return jax.eval_shape(state)
 
 
-def generator_update(config, optimizer, adversarial):
+def generator_update(config, optimizer, adversarial, teacher=None):
     """The update of the generator: on L_MS alone in stage 1 (or another loss of losses.STAGE_1), on L_G with the
     discriminator fixed in stage 2.
 
@@ -87,6 +87,8 @@ def generator_update(config, optimizer, adversarial):
         config: the run's settings.
         optimizer: the optax transformation that steps the generator.
         adversarial: whether L_G has its adversarial term.
+        teacher: the function of LR to HR luminance, both [n, H, W, 1] in [0, 1], of a network that stage 1 learns from
+            too; None is none.
     Returns:
         (state, hr) -> (state, metrics), hr being luminance [n, H, W, 1] in [0, 1]; metrics are scalars, averaged over
         all devices, in the paper's unit.
@@ -98,7 +100,8 @@ def generator_update(config, optimizer, adversarial):
         sr = generate(parameters, lr)
         terms = {'reconstruction_loss': losses.reconstruction_loss(sr, hr)}
         if not adversarial:
-            return losses.STAGE_1[config.reconstruction.loss](sr, hr), (state.adversarial_weight, terms)
+            target = _taught(hr, teacher(lr), config.reconstruction.teacher_share) if teacher else hr
+            return losses.STAGE_1[config.reconstruction.loss](sr, target), (state.adversarial_weight, terms)
         terms['adversarial_loss'] = losses.adversarial_loss(discriminate(state.discriminator, sr))
         weight = _found_weight(state.adversarial_weight, terms)
         terms['generator_loss'] = losses.generator_loss(
@@ -123,6 +126,14 @@ def generator_update(config, optimizer, adversarial):
         ), metrics
 
     return update
+
+
+def _taught(hr, teachers_image, share):
+    """What stage 1 is to give: HR, and in its place a share of what a trained network makes of LR (Hinton et al. 2015).
+
+    LR does not tell all detail of HR, and what it does not tell is noise to the gradient. The teacher's image lacks it.
+    """
+    return hr + share * (jax.lax.stop_gradient(teachers_image) - hr)
 
 
 def discriminator_update(config, optimizer):

@@ -39,6 +39,7 @@ def train(config, workdir, init=None, to_be_scored=False):
     if not init and not config.reconstruction.steps:
         raise errors.InputError('config.reconstruction.steps: stage 2 alone needs a trained generator; name it, --init=...')
     initial = weights.load_for(config, init) if init else None
+    teacher = _teacher(config)
     if hosts.is_first():
         _check_is_free(workdir, config)
     training_faces = _training_faces(config)
@@ -55,7 +56,7 @@ def train(config, workdir, init=None, to_be_scored=False):
         state = parallel.placed(_restored_or_new(config, latest, initial))
         step = int(state.step)
         with progress.Progress(config, workdir, step, validate) if validate else progress.Quiet() as log:
-            updates, batches, before = mapped_updates(config), None, None
+            updates, batches, before = mapped_updates(config, teacher=teacher), None, None
             while step < total:
                 if step == config.reconstruction.steps:
                     state = parallel.placed(steps.begin_adversarial(config, state))
@@ -151,11 +152,28 @@ def _restored_or_new(config, latest, initial):
     return state
 
 
-def mapped_updates(config, devices=None):
-    """The step of each phase of `schedule`, {phase: (state, batches) -> (state, metrics)}, over all devices or those named."""
+def _teacher(config):
+    """The function of LR to HR images of `config.reconstruction.teacher`, with the mirror image's help; None for no name."""
+    name = config.reconstruction.teacher
+    if not name:
+        return None
+    loaded = weights.load_generator(name)
+    for field in ('scale', 'degradation'):
+        if loaded.config[field] != config[field]:
+            raise errors.InputError(f'config.reconstruction.teacher: the {field} of {name} is {loaded.config[field]}, '
+                                    f'that of the config {config[field]}')
+    network = networks.generator(loaded.config)
+    return networks.with_mirror_image(lambda lr: network.apply({'params': loaded.parameters}, lr))
+
+
+def mapped_updates(config, devices=None, teacher=None):
+    """The step of each phase of `schedule`, {phase: (state, batches) -> (state, metrics)}, over all devices or those named.
+
+    `teacher` is as of `steps.generator_update`.
+    """
     updates = {
         schedule.RECONSTRUCTION: steps.generator_update(
-            config, steps.reconstruction_optimizer(config), adversarial=False),
+            config, steps.reconstruction_optimizer(config), adversarial=False, teacher=teacher),
         schedule.GENERATOR: steps.generator_update(config, steps.adversarial_optimizer(config), adversarial=True),
         schedule.DISCRIMINATOR: steps.discriminator_update(config, steps.discriminator_optimizer(config)),
     }

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from gln_jax import config as settings
-from gln_jax import errors, losses, parallel, steps
+from gln_jax import errors, losses, networks, parallel, steps
 
 
 @pytest.fixture(scope='module')
@@ -65,6 +65,21 @@ def test_stage_1_minimises_the_loss_that_the_config_names(faces):
         gradient_norms[name] = float(metrics['gradient_norm'])
     assert gradient_norms['squared'] > 10 * gradient_norms['absolute']
     assert gradient_norms['charbonnier'] == pytest.approx(gradient_norms['absolute'], rel=0.05)
+
+
+@pytest.mark.parametrize('share', [0.25, 1.0])
+def test_a_teacher_takes_its_share_of_the_gradient(faces, share):
+    """A network that is its own teacher has nothing to learn of it, and so much less to learn of the truth."""
+    config, gradient_norms, told = sgd_config(), {}, {}
+    config.reconstruction.teacher_share = share
+    network, parameters = networks.generator(config), steps.create_state(config).generator
+    for teacher in (None, lambda lr: network.apply({'params': parameters}, lr)):
+        update = steps.generator_update(config, steps.reconstruction_optimizer(config), False, teacher)
+        _, metrics = parallel.mapped(update, jax.devices()[:1])(steps.create_state(config), faces[None])
+        gradient_norms[bool(teacher)], told[bool(teacher)] = metrics['gradient_norm'], metrics['reconstruction_loss']
+    left = float(gradient_norms[True] / gradient_norms[False])
+    assert left == pytest.approx(1 - share, abs=1e-3)
+    assert told[True] == pytest.approx(float(told[False]), rel=1e-6), 'L_MS is told of the truth, whatever is learnt'
 
 
 def test_auto_lambda_makes_the_adversarial_term_a_tenth(faces):

@@ -217,6 +217,22 @@ def test_the_weights_of_another_network_are_no_start(config, undisturbed, tmp_pa
     assert not (tmp_path / 'run').exists()
 
 
+def test_a_run_may_have_another_network_as_its_teacher(config, undisturbed, tmp_path):
+    """What it learns is then the teacher's mean image with the mirror image, which differs from the truth."""
+    config, learnt = settings.from_json(settings.to_json(config)), {}
+    config.reconstruction.steps, config.adversarial.turns = 3, 0
+    for teacher in ('', str(undisturbed[0])):
+        config.reconstruction.teacher = teacher
+        training.train(config, tmp_path / f'taught{bool(teacher)}')
+        learnt[bool(teacher)] = final_state(config, tmp_path / f'taught{bool(teacher)}', 3).generator
+    differences = jax.tree.map(lambda one, other: abs(one - other).max(), learnt[True], learnt[False])
+    assert max(jax.tree.leaves(differences)) > 1e-4
+    config.scale = 4
+    with pytest.raises(errors.InputError, match='config.reconstruction.teacher: the scale of .* is 8'):
+        training.train(config, tmp_path / 'run')
+    assert not (tmp_path / 'run').exists()
+
+
 @pytest.mark.parametrize('of', ['', checkpoints.RECONSTRUCTION, f'{checkpoints.LATEST}/{TOTAL_STEPS}', 'weights file'])
 def test_both_stages_can_be_scored_by_their_paths_alone(undisturbed, tmp_path, of, capsys):
     path = undisturbed[0] / of
