@@ -68,8 +68,8 @@ def _parser():
                           help='turns of stage 2 (default: 40)')
     tuning = studies.add_parser('fine-tuning', help='PSNR against sharpness along runs of train.py that started alike')
     tuning.add_argument('--init', required=True, metavar='PATH', help='the network that they started from')
-    tuning.add_argument('--runs', required=True, type=_runs, metavar='NAME=WORKDIR[,...]',
-                        help='the runs; each of the checkpoints that they keep is scored (--config.checkpoint.keep)')
+    tuning.add_argument('--runs', required=True, type=_runs, metavar='NAME=RUN[,...]',
+                        help='workdirs, of which each checkpoint that they keep is scored (--config.checkpoint.keep), or weights')
     for study in (ablating, weighing):
         study.add_argument('--workdir', required=True, metavar='DIR', help='folder for the runs, a folder each')
         study.add_argument('--source-weights', default='uspol:3,ffhq256:3', metavar='SOURCE:WEIGHT[,...]',
@@ -96,7 +96,7 @@ def _words(text):
 def _runs(text):
     named = dict(word.split('=', 1) if '=' in word else ('', word) for word in _words(text))
     if not all(name and workdir for name, workdir in named.items()):
-        raise argparse.ArgumentTypeError(f'{text!r} is not NAME=WORKDIR, or several of these with commas between')
+        raise argparse.ArgumentTypeError(f'{text!r} is not NAME=RUN, or several of these with commas between')
     return named
 
 

@@ -4,17 +4,20 @@ import json
 
 import numpy as np
 
-from gln_jax import checkpoints, errors, evaluation, files, images, networks, parallel, pictures, scoring, weights
+from gln_jax import (checkpoints, errors, evaluation, files, images, metrics, networks, parallel, pictures, scoring,
+                     weights)
+from gln_jax.data import faces as face_data
 from gln_jax.study import outputs, plots, reports, runs
 
-UNSHARP = 'unsharp masking'
-UNSHARP_SIGMA = 1.5  # HR pixels
-UNSHARP_AMOUNTS = 0.5, 1, 2
+UNSHARP, UNSHARP_AMOUNTS = 'unsharp masking', (1, 2, 4)
+FOREIGN, FOREIGN_AMOUNTS = "other faces' detail", (0.5, 0.75, 1)
+DETAIL_SIGMA = 0.8  # HR pixels; detail is what a Gaussian takes away
 
 ASKED = f"""\
-What does each run give in sharpness for what it costs in PSNR, from its start to its end? Sharpness is the gradient
-energy as a share of the truth's. Unsharp masking of the start (what a Gaussian of {UNSHARP_SIGMA} HR pixels takes away, added
-{', '.join(map(str, UNSHARP_AMOUNTS))} times) is there for comparison: it knows nothing of faces."""
+What does each run give in sharpness for what it costs in PSNR, from its start to its end? Sharpness is the gradient energy
+as a share of the truth's. Two that know nothing of the face are there for comparison; detail is what a Gaussian of
+{DETAIL_SIGMA} HR pixels takes away. Unsharp masking adds the start's own, {', '.join(map(str, UNSHARP_AMOUNTS))} times; the other what the start lacks of the
+sharpest faces of val, {', '.join(map(str, FOREIGN_AMOUNTS))} times: real detail in the wrong place, as invented detail is."""
 
 
 def run(options):
@@ -42,33 +45,64 @@ def run(options):
     output = outputs.claimed(options.output, {
         'study': 'fine-tuning', 'init': weights.digest(stage_1.parameters), 'runs': options.runs,
         'images': options.images, 'faces': runs.contents(sets)})
-    restorers = {f'{UNSHARP}, {amount}': scoring.of_luminance(unsharp_masked(stage_1, amount), config.scale)
-                 for amount in UNSHARP_AMOUNTS}
-    scores = runs.scored(output, generators, sets, config, restorers)
+    sharpened = {f'{UNSHARP}, {amount}': unsharp_masked(stage_1, amount) for amount in UNSHARP_AMOUNTS} | {
+        f'{FOREIGN}, {amount}': with_foreign_detail(stage_1, lacking(stage_1, config), amount) for amount in FOREIGN_AMOUNTS}
+    scores = runs.scored(output, generators, sets, config, {
+        name: scoring.of_luminance(upsampler, config.scale) for name, upsampler in sharpened.items()})
     shown = {runs.STAGE_1: stage_1} | {name: list(each.values())[-1] for name, each in found.items()}
     files.write(output / 'faces.png', pictures.png(runs.strip(shown, sets, config)))
     write(output, options, config, scores)
 
 
-def along(workdir):
-    """{step: generator as of `weights.load_generator`} of the checkpoints that `workdir` keeps, in order of their steps."""
-    folder = files.path(workdir) / checkpoints.LATEST
-    steps = sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit()) if folder.is_dir() else []
+def along(run):
+    """{step: generator as of `weights.load_generator`} of the checkpoints that a workdir keeps, in order of their steps.
+
+    Of a run of which only a weights file is left, it is that one.
+    """
+    if not (folder := files.path(run) / checkpoints.LATEST).is_dir():
+        loaded = weights.load_generator(run)
+        return {loaded.card['provenance']['steps']: loaded}
+    steps = sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit())
     if not steps:
-        raise errors.InputError(f'{workdir}: holds no checkpoints of train.py')
+        raise errors.InputError(f'{run}: holds no checkpoints of train.py')
     return {step: weights.load_generator(folder / str(step)) for step in steps}
 
 
 def unsharp_masked(loaded, amount):
     """The function of LR luminance to HR luminance that sharpens what a generator gives."""
     upsample = networks.upsampler(loaded.config, loaded.parameters)
-    blur = images.gaussian_reduction(images.FACE_SIZE, 1, UNSHARP_SIGMA)
 
     def sharpened(lr):
         hr = np.asarray(upsample(lr))
-        return hr + amount * (hr - np.einsum('yh,nhwc,xw->nyxc', blur, hr, blur, optimize=True))
+        return hr + amount * detail(hr)
 
     return sharpened
+
+
+def with_foreign_detail(loaded, lacking, amount):
+    """The function of LR luminance to HR luminance that adds the `lacking` detail of other faces, [n, H, W, 1], in turn."""
+    upsample = networks.upsampler(loaded.config, loaded.parameters)
+
+    def sharpened(lr):
+        hr = np.asarray(upsample(lr))
+        return hr + amount * lacking[np.arange(len(hr)) % len(lacking)]
+
+    return sharpened
+
+
+def lacking(loaded, config):
+    """The detail that a generator does not give of a batch of faces, the sharpest of val: [n, H, W, 1]."""
+    faces = face_data.load(config, 'val')
+    hr = np.stack([faces.luminance(number) for number in range(len(faces))]) / np.float32(255)
+    hr = hr[np.argsort(-metrics.gradient_energy(hr))[:scoring.BATCH_SIZE]]
+    upsample = networks.upsampler(loaded.config, loaded.parameters)
+    return detail(hr - np.asarray(upsample(images.degrade(hr, config.scale, config.degradation))))
+
+
+def detail(hr):
+    """What a Gaussian of DETAIL_SIGMA takes away from images [n, H, W, 1]."""
+    blur = images.gaussian_reduction(images.FACE_SIZE, 1, DETAIL_SIGMA)
+    return hr - np.einsum('yh,nhwc,xw->nyxc', blur, hr, blur, optimize=True)
 
 
 def write(output, options, config, scores):
@@ -79,7 +113,7 @@ def write(output, options, config, scores):
              **reports.facts(config, runs.described(scores, options), 'paper')}
     files.write(output / 'fine_tuning.csv', evaluation.as_csv(runs.together(scores)))
     files.write(output / 'fine_tuning.png', plots.curves(
-        panels(everything, [*options.runs, UNSHARP]), columns=min(3, len(everything))))
+        panels(everything, [*options.runs, UNSHARP, FOREIGN]), columns=min(3, len(everything))))
     files.write(output / 'fine_tuning.json', json.dumps(
         {'facts': facts, 'means': runs.means(everything)}, indent=2) + '\n')
     sources = sorted({source for part in scores.values() for _, source, _ in part.names})

@@ -122,10 +122,14 @@ def test_fine_tuning_scores_every_kept_checkpoint(study, tmp_path):
     assert code == 0, err
     means = json.loads((output / 'fine_tuning.json').read_text())['means']['test/london']
     assert list(means) == ['bicubic', 'stage 1', 'a, step 2', 'a, step 4', 'b, step 3', *(
-        f'unsharp masking, {amount}' for amount in (0.5, 1, 2))]
+        f'unsharp masking, {amount}' for amount in (1, 2, 4)), *(
+            f"other faces' detail, {amount}" for amount in (0.5, 0.75, 1))]
     assert means['stage 1'] == means['b, step 3']
-    sharpness = [means[name]['sharpness'] for name in ('stage 1', *list(means)[-3:])]
-    assert sharpness == sorted(set(sharpness)), 'more unsharp masking is sharper'
+    sharpness = {name: means[name]['sharpness'] for name in means}
+    along = [sharpness[name] for name in ('stage 1', *list(means)[-6:-3])]
+    assert along == sorted(set(along)), 'more unsharp masking is sharper'
+    foreign = [sharpness[name] for name in list(means)[-3:]]
+    assert foreign == sorted(set(foreign), reverse=True), 'a network that gives noise lacks what is not it'
     assert '| a, step 4 | +0.00' in out
     assert Image.open(output / 'fine_tuning.png').size[0] > 400 and Image.open(output / 'faces.png').size[0] > 4 * 256
 
@@ -164,8 +168,8 @@ def test_bad_input_of_trainings_is_told_in_one_line(study, arguments, said, tmp_
 
 
 @pytest.mark.parametrize('arguments, said', [
-    (['--runs=patch'], "'patch' is not NAME=WORKDIR"),
-    (['--runs=patch=nowhere'], 'nowhere: holds no checkpoints of train.py'),
+    (['--runs=patch'], "'patch' is not NAME=RUN"),
+    (['--runs=patch=nowhere'], 'nowhere: no such workdir, checkpoint or weights file'),
 ])
 def test_bad_input_of_fine_tuning_is_told_in_one_line(study, arguments, said, tmp_path):
     code, _, err = study('fine-tuning', '--init=x8-fast', *arguments, f'--output={tmp_path / "x"}')
