@@ -2,7 +2,7 @@
 
 As many faces as `configs/x8.py`. On 2 CPU cores GLN8 trains 3.0 faces/s at 4x and GLN4 (`:gln4`) 21: it wants an
 accelerator, and has not been trained to the end yet. On a CPU, `:gn`, then `:gln4` from it, then `:gln6` from that
-(`--init`) made the weights `x4` (gln_jax/released/README.md has the commands).
+(`--init`), taught by `x4-fast` at last, made the weights `x4` (gln_jax/released/README.md has the commands).
 """
 
 from gln_jax import config as settings
