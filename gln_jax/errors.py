@@ -6,6 +6,9 @@ exit code 1, and neither shows a traceback. Any other exception is a defect of o
 
 import contextlib
 import errno
+import os
+import select
+import signal
 import sys
 
 
@@ -25,15 +28,23 @@ _WRONG_KIND = {
 
 @contextlib.contextmanager
 def reported():
-    """Turns InputError, RunError, Ctrl-C, a full disk and a forbidden or misplaced file into one line and a code."""
+    """Turns InputError, RunError, Ctrl-C, a full disk and a forbidden or misplaced file into one line and a code.
+
+    Output that nobody reads any more (`... | head`) ends it without a word, with the code of SIGPIPE.
+    """
     try:
         yield
+        sys.stdout.flush()
     except InputError as error:
         _exit(str(error), 2)
     except RunError as error:
         _exit(str(error), 1)
     except KeyboardInterrupt:
         _exit('interrupted', 130)
+    except BrokenPipeError:
+        if not _nobody_reads():
+            raise
+        sys.exit(128 + signal.SIGPIPE)
     except PermissionError as error:
         _exit(f'{error.filename}: no permission to write or read here', 2)
     except tuple(_WRONG_KIND) as error:
@@ -44,6 +55,16 @@ def reported():
         if error.errno != errno.ENOSPC:
             raise
         _exit(f'{error.filename or "workdir"}: no space left on the disk; free some and start again to continue', 2)
+
+
+def _nobody_reads():
+    """Whether it is our own output that broke; Python then has nothing more to write at its end."""
+    poll = select.poll()
+    poll.register(sys.stdout, 0)  # 0: errors alone
+    broken = bool(poll.poll(0))
+    if broken:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return broken
 
 
 def _exit(message, code):

@@ -1,5 +1,7 @@
 """What a user did wrong is told in one line that names the file or the argument, with exit code 2."""
 
+import signal
+import subprocess
 import sys
 
 import pytest
@@ -30,6 +32,20 @@ def test_a_target_of_the_wrong_kind_is_named(file, target, said, capsys):
         files.write(file.parent / target, 'text')
     told = only_line(capsys.readouterr().err)
     assert ended.value.code == 2 and told.startswith(f'error: {file.parent}') and said in told
+
+
+@pytest.mark.parametrize('lines', [1, 100_000])
+def test_output_that_nobody_reads_ends_a_command_without_a_word(lines):
+    """Whether it breaks while the command prints or at its end."""
+    program = f'from gln_jax import errors\nwith errors.reported():\n    print("line\\n" * {lines})'
+    with subprocess.Popen([sys.executable, '-c', program], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b'' and process.wait() == 128 + signal.SIGPIPE
+
+
+def test_a_broken_pipe_to_somebody_else_keeps_its_traceback():
+    with pytest.raises(BrokenPipeError), errors.reported():
+        raise BrokenPipeError
 
 
 def test_a_defect_of_ours_keeps_its_traceback():
