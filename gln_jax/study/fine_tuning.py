@@ -42,11 +42,14 @@ def run(options):
                 raise errors.InputError(f'--runs: {name}: its {field} is {loaded.config[field]}, that of {options.init} '
                                         f'{config[field]}')
     sets = runs.chosen(config, options)
+    others = sharpest(config)
     output = outputs.claimed(options.output, {
         'study': 'fine-tuning', 'init': weights.digest(stage_1.parameters), 'runs': options.runs,
+        FOREIGN: weights.digest([others]),
         'images': options.images, 'faces': runs.contents(sets)})
-    sharpened = {f'{UNSHARP}, {amount}': unsharp_masked(stage_1, amount) for amount in UNSHARP_AMOUNTS} | {
-        f'{FOREIGN}, {amount}': with_foreign_detail(stage_1, lacking(stage_1, config), amount) for amount in FOREIGN_AMOUNTS}
+    foreign = lacking(stage_1, config, others)
+    sharpened = {f'{UNSHARP}, {amount}': with_detail(stage_1, detail, amount) for amount in UNSHARP_AMOUNTS} | {
+        f'{FOREIGN}, {amount}': with_detail(stage_1, lambda hr: foreign[:len(hr)], amount) for amount in FOREIGN_AMOUNTS}
     scores = runs.scored(output, generators, sets, config, {
         name: scoring.of_luminance(upsampler, config.scale) for name, upsampler in sharpened.items()})
     shown = {runs.STAGE_1: stage_1} | {name: list(each.values())[-1] for name, each in found.items()}
@@ -68,33 +71,26 @@ def along(run):
     return {step: weights.load_generator(folder / str(step)) for step in steps}
 
 
-def unsharp_masked(loaded, amount):
-    """The function of LR luminance to HR luminance that sharpens what a generator gives."""
+def with_detail(loaded, found, amount):
+    """The function of LR luminance to HR luminance that adds to what a generator gives the detail that `found` has for it."""
     upsample = networks.upsampler(loaded.config, loaded.parameters)
 
     def sharpened(lr):
         hr = np.asarray(upsample(lr))
-        return hr + amount * detail(hr)
+        return hr + amount * found(hr)
 
     return sharpened
 
 
-def with_foreign_detail(loaded, lacking, amount):
-    """The function of LR luminance to HR luminance that adds the `lacking` detail of other faces, [n, H, W, 1], in turn."""
-    upsample = networks.upsampler(loaded.config, loaded.parameters)
-
-    def sharpened(lr):
-        hr = np.asarray(upsample(lr))
-        return hr + amount * lacking[np.arange(len(hr)) % len(lacking)]
-
-    return sharpened
-
-
-def lacking(loaded, config):
-    """The detail that a generator does not give of a batch of faces, the sharpest of val: [n, H, W, 1]."""
+def sharpest(config):
+    """The sharpest faces of val, HR luminance [n, H, W, 1] in [0, 1]: one for each of a batch."""
     faces = face_data.load(config, 'val')
     hr = np.stack([faces.luminance(number) for number in range(len(faces))]) / np.float32(255)
-    hr = hr[np.argsort(-metrics.gradient_energy(hr))[:scoring.BATCH_SIZE]]
+    return hr[np.resize(np.argsort(-metrics.gradient_energy(hr)), scoring.BATCH_SIZE)]  # over again where val is smaller
+
+
+def lacking(loaded, config, hr):
+    """The detail of HR faces that a generator does not give of their LR images, [n, H, W, 1]."""
     upsample = networks.upsampler(loaded.config, loaded.parameters)
     return detail(hr - np.asarray(upsample(images.degrade(hr, config.scale, config.degradation))))
 
