@@ -158,10 +158,7 @@ def _teacher(config):
     if not name:
         return None
     loaded = weights.load_generator(name)
-    for field in ('scale', 'degradation'):
-        if loaded.config[field] != config[field]:
-            raise errors.InputError(f'config.reconstruction.teacher: the {field} of {name} is {loaded.config[field]}, '
-                                    f'that of the config {config[field]}')
+    weights.check_restores_alike(loaded, config, 'config.reconstruction.teacher')
     network = networks.generator(loaded.config)
     return networks.with_mirror_image(lambda lr: network.apply({'params': loaded.parameters}, lr))
 

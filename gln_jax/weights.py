@@ -110,6 +110,14 @@ def load_for(config, path):
     return loaded
 
 
+def check_restores_alike(loaded, config, argument):
+    """Raises InputError, naming `argument`, where a generator is for another scale or degradation than the config's."""
+    for field in ('scale', 'degradation'):
+        if loaded.config[field] != config[field]:
+            raise errors.InputError(f'{argument}: the {field} of {loaded.description} is {loaded.config[field]}, '
+                                    f'and {config[field]} is needed')
+
+
 def released():
     """Names of the weights that come with the project, sorted."""
     return sorted(file.stem for file in RELEASED.glob('*.safetensors'))

@@ -37,10 +37,7 @@ def run(options):
     generators = {runs.STAGE_1: stage_1} | {
         f'{name}, step {step:,}': loaded for name, each in found.items() for step, loaded in each.items()}
     for name, loaded in generators.items():
-        for field in ('scale', 'degradation'):
-            if loaded.config[field] != config[field]:
-                raise errors.InputError(f'--runs: {name}: its {field} is {loaded.config[field]}, that of {options.init} '
-                                        f'{config[field]}')
+        weights.check_restores_alike(loaded, config, f'--runs: {name}')
     sets = runs.chosen(config, options)
     others = sharpest(config)
     output = outputs.claimed(options.output, {
