@@ -58,11 +58,11 @@ def main(arguments=None):
 def _parser():
     parser = argparse.ArgumentParser(description='Score a trained network on a set of faces.', epilog=EXAMPLE,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--ckpt', metavar='PATH',
+    parser.add_argument('--ckpt', type=command_line.path, metavar='PATH',
                         help='a workdir of train.py (its newest checkpoint), one checkpoint, a weights file, or one of '
                              f'those that come with the project: {", ".join(weights.released())} (default: the best of '
                              'these at 8x, by PSNR on validation faces)')
-    parser.add_argument('--data', metavar='NAME|DIR',
+    parser.add_argument('--data', type=command_line.path, metavar='NAME|DIR',
                         help=f'a folder of aligned 128x128 faces, or one of {", ".join(_named_data())}; '
                              'default: what the checkpoint was trained on')
     parser.add_argument('--split', default='test', metavar='SPLIT[,SPLIT...]',
@@ -76,7 +76,7 @@ def _parser():
     parser.add_argument('--mirrored', action='store_true',
                         help='restore each face and its mirror image, and score the mean of both: a little better, for '
                              'twice the work')
-    parser.add_argument('--output', metavar='DIR',
+    parser.add_argument('--output', type=command_line.path, metavar='DIR',
                         help='folder for the files; of several splits, and without --methods, with a folder for each '
                              'inside (default: scores/DATA-SPLIT-PROTOCOL in the workdir, or beside the weights file; '
                              "with --methods, 'methods' stands for SPLIT)")
@@ -105,7 +105,8 @@ def _output(options, label, split, alone):
     split = split.replace('/', '-')
     if options.output:
         return epath.Path(options.output) if alone else epath.Path(options.output, split)
-    words = [label, split, options.protocol] + (['mirrored'] if options.mirrored else [])
+    words = [label, split, options.protocol] + (['mirrored'] if options.mirrored else []) + (
+        [f'{options.images}-images'] if options.images else [])
     ckpt = files.path(options.ckpt)
     for workdir in (ckpt, *ckpt.parents[:2]):
         if any((workdir / folder).is_dir() for folder in (checkpoints.LATEST, checkpoints.RECONSTRUCTION)):

@@ -26,7 +26,7 @@ def keep(directory=None):
         jax.config.update('jax_enable_compilation_cache', False)
         return
     if directory or not jax.config.jax_compilation_cache_dir:
-        jax.config.update('jax_compilation_cache_dir', str(pathlib.Path(directory or cache()) / _machine()))
+        jax.config.update('jax_compilation_cache_dir', str(pathlib.Path(directory or cache()).expanduser() / _machine()))
     jax.config.update('jax_persistent_cache_min_compile_time_secs', LONG_ENOUGH)
     warnings.filterwarnings('ignore', message='Error (reading|writing) persistent compilation cache entry')
 

@@ -31,7 +31,7 @@ from jax.experimental import topologies
 import numpy as np
 
 from gln_jax import config as settings
-from gln_jax import compiled_text, errors, files, images, networks, schedule, steps, training
+from gln_jax import command_line, compiled_text, errors, files, images, networks, schedule, steps, training
 
 PHASES = (schedule.RECONSTRUCTION, schedule.GENERATOR, schedule.DISCRIMINATOR)
 
@@ -244,9 +244,10 @@ def _parser():
     parser.add_argument('--faces-per-chip', type=int, metavar='N', help="default: the config's batch over all chips")
     parser.add_argument('--columns-at-once', type=int, metavar='N',
                         help="that a local network's convolutions take as one; default: the config's, 2 where it leaves it open")
-    parser.add_argument('--output', metavar='FILE', help='rows as JSON, kept after each; those that it has already are not '
-                                                         'made again (remove it after a change to the networks)')
-    parser.add_argument('--texts', metavar='FOLDER', help="also keep the compiled programs' texts")
+    parser.add_argument('--output', type=command_line.path, metavar='FILE',
+                        help='rows as JSON, kept after each; those that it has already are not '
+                        'made again (remove it after a change to the networks)')
+    parser.add_argument('--texts', type=command_line.path, metavar='FOLDER', help="also keep the compiled programs' texts")
     return parser
 
 

@@ -54,8 +54,10 @@ def _parser():
     from gln_jax.data import identities
     parser = argparse.ArgumentParser(prog='python -m gln_jax.prepare', description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('-i', '--input', required=True, help='folder of photographs; sub-folders count too')
-    parser.add_argument('-o', '--output', required=True, help='folder for the faces; new, empty, or to be continued')
+    parser.add_argument('-i', '--input', type=command_line.path, required=True,
+                        help='folder of photographs; sub-folders count too')
+    parser.add_argument('-o', '--output', type=command_line.path, required=True,
+                        help='folder for the faces; new, empty, or to be continued')
     parser.add_argument('--min-size', type=float, default=112, metavar='PIXELS',
                         help="pixels of the photograph that the aligned face's 128 have to span (default: %(default)s)")
     parser.add_argument('--min-detail', type=float, default=0.03, metavar='SHARE',
@@ -69,9 +71,10 @@ def _parser():
                         'Where a photograph tells its person, that is the face nearest to the middle, and no other '
                         'is taken')
     parser.add_argument('--source', help="the index's name for where the faces come from (default: the input folder's)")
-    parser.add_argument('--eyes-csv', metavar='FILE',
+    parser.add_argument('--eyes-csv', type=command_line.path, metavar='FILE',
                         help='known eyes, as of upsample; its photographs are not searched')
-    parser.add_argument('--detector', metavar='FILE', help="OpenCV's YuNet as an ONNX file, for finding faces better")
+    parser.add_argument('--detector', type=command_line.path, metavar='FILE',
+                        help="OpenCV's YuNet as an ONNX file, for finding faces better")
     parser.add_argument('--processes', type=command_line.count, default=os.cpu_count(), metavar='N',
                         help='how many photographs are worked on at once (default: as many as there are cores)')
     return parser

@@ -12,7 +12,7 @@ import sys
 
 import numpy as np
 
-from gln_jax import errors, evaluation, files, images, metrics, report_plots, scoring
+from gln_jax import command_line, errors, evaluation, files, images, metrics, report_plots, scoring
 from gln_jax.methods import GLN
 
 RECORD = 'comparison.json'
@@ -202,7 +202,7 @@ def _described(method):
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog='python -m gln_jax.report', description=__doc__)
-    parser.add_argument('folder', metavar='DIR', help='the folder that evaluate.py --methods wrote')
+    parser.add_argument('folder', type=command_line.path, metavar='DIR', help='the folder that evaluate.py --methods wrote')
     options = parser.parse_args(arguments)
     with errors.reported():
         write(files.path(options.folder))

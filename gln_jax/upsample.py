@@ -20,7 +20,7 @@ import sys
 
 from tqdm import tqdm
 
-from gln_jax import errors
+from gln_jax import command_line, errors
 
 ALIGNED_BATCH_SIZE, PHOTO_BATCH_SIZE = 32, 4  # of a photograph's face, four variants at once
 
@@ -38,9 +38,10 @@ def main(arguments=None):
 def _parser():
     parser = argparse.ArgumentParser(prog='python -m gln_jax.upsample', description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('-i', '--input', required=True, help='a photograph, or a folder of them')
-    parser.add_argument('-o', '--output', required=True, help='folder for the results, made if need be')
-    parser.add_argument('--ckpt',
+    parser.add_argument('-i', '--input', type=command_line.path, required=True, help='a photograph, or a folder of them')
+    parser.add_argument('-o', '--output', type=command_line.path, required=True,
+                        help='folder for the results, made if need be')
+    parser.add_argument('--ckpt', type=command_line.path,
                         help='the network: a workdir of train.py, one of its checkpoints, a weights file, or the name '
                         'of one that comes with the project (default: the best of these for the scale, by PSNR on '
                         'validation faces)')
@@ -53,10 +54,11 @@ def _parser():
     faces.add_argument('--eyes', action='append', metavar='X1,Y1,X2,Y2',
                        help="the eye centres of a face in the upright photograph's pixels, the left one in the image "
                        'first; once for each face; nothing is searched then')
-    faces.add_argument('--eyes-csv', metavar='FILE',
+    faces.add_argument('--eyes-csv', type=command_line.path, metavar='FILE',
                        help='eye centres for a folder, with the columns file, left_eye_x, left_eye_y, right_eye_x, '
                        'right_eye_y; files that it does not name are searched')
-    faces.add_argument('--detector', metavar='FILE', help="OpenCV's YuNet as an ONNX file, for finding faces better")
+    faces.add_argument('--detector', type=command_line.path, metavar='FILE',
+                       help="OpenCV's YuNet as an ONNX file, for finding faces better")
     faces.add_argument('--only-center-face', action='store_true', help='only the face nearest to the middle')
     faces.add_argument('--force', action='store_true', help='restore all faces, however large')
     quality = parser.add_argument_group('how')

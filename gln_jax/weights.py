@@ -23,7 +23,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from gln_jax import errors, evaluation, files, images, networks, provenance
+from gln_jax import command_line, errors, evaluation, files, images, networks, provenance
 from gln_jax import config as settings
 
 FORMAT = 'gln_jax generator 1'
@@ -186,7 +186,7 @@ def _provenance(config, folder, step):
 
 def _scores_in(folder):
     try:
-        summary = json.loads((pathlib.Path(folder) / evaluation.SCORES).read_text())
+        summary = json.loads((files.path(folder) / evaluation.SCORES).read_text())
         return {name: summary[name] for name in ('data', 'protocol', 'images', 'methods')}
     except (OSError, ValueError, KeyError) as error:
         raise errors.InputError(f'{folder}: holds no {evaluation.SCORES} of evaluate.py') from error
@@ -251,11 +251,13 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest='command', required=True)
     exporting = commands.add_parser('export', help='write a weights file from a workdir or checkpoint')
-    exporting.add_argument('--ckpt', required=True, help='workdir, checkpoint folder or weights file')
+    exporting.add_argument('--ckpt', type=command_line.path, required=True,
+                           help='workdir, checkpoint folder or weights file')
     exporting.add_argument('--scores', default='', metavar='DIR[,DIR...]', help='folders written by evaluate.py for it')
-    exporting.add_argument('--output', required=True, help='the file to write, *.safetensors; must not be there yet')
+    exporting.add_argument('--output', type=command_line.path, required=True,
+                           help='the file to write, *.safetensors; must not be there yet')
     showing = commands.add_parser('show', help='print the card of a workdir, checkpoint, weights file or released name')
-    showing.add_argument('ckpt')
+    showing.add_argument('ckpt', type=command_line.path)
     arguments = parser.parse_args()
     with errors.reported():
         if arguments.command == 'export':

@@ -78,7 +78,8 @@ def _warm_batches(config, batch_size):
 def _parser():
     parser = argparse.ArgumentParser(prog='python -m gln_jax.data.measure_input', description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--data', metavar='DIR', help='folder of aligned faces (default: the drawn faces)')
+    parser.add_argument('--data', type=command_line.path, metavar='DIR',
+                        help='folder of aligned faces (default: the drawn faces)')
     parser.add_argument('--workers', type=_workers, default=[0, 1, 2], metavar='N[,N...]',
                         help='worker processes; 0 is a thread of one process (default: 0,1,2)')
     parser.add_argument('--batch-size', type=command_line.count, default=256, metavar='N',

@@ -33,7 +33,8 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--photos', required=True, metavar='DIR', type=pathlib.Path)
     parser.add_argument('--every', default=1, type=command_line.count, metavar='N', help='measure every Nth photo only')
-    parser.add_argument('--detector', metavar='FILE', help='a YuNet ONNX file, measured beside the Haar cascades')
+    parser.add_argument('--detector', type=command_line.path, metavar='FILE',
+                        help='a YuNet ONNX file, measured beside the Haar cascades')
     parser.add_argument('--list', action='store_true', help='name the photos with missed and false faces')
     options = parser.parse_args(arguments)
     with errors.reported():

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from gln_jax import alignment, errors, images, metrics, weights
+from gln_jax import alignment, command_line, errors, images, metrics, weights
 from gln_jax import config as settings
 from gln_jax.data import faces as face_data
 from gln_jax.photos import consistency, face_upsampling
@@ -31,8 +31,9 @@ def main(arguments=None):
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--ckpt', help='networks, comma-separated: workdirs, checkpoints, weights files or names '
                         '(default: the best of those that come with the project, for 8x and for 4x)')
-    parser.add_argument('--data', required=True, metavar='DIR', help='folder of aligned faces')
-    parser.add_argument('--directory', default='', metavar='DIR', help="where prepared data sets are kept (default: TFDS's)")
+    parser.add_argument('--data', type=command_line.path, required=True, metavar='DIR', help='folder of aligned faces')
+    parser.add_argument('--directory', type=command_line.path, default='', metavar='DIR',
+                        help="where prepared data sets are kept (default: TFDS's)")
     parser.add_argument('--split', default='val', help='default: %(default)s')
     options = parser.parse_args(arguments)
     with errors.reported():

@@ -18,7 +18,7 @@ import numpy as np
 from scipy import stats
 from tqdm import tqdm
 
-from gln_jax import errors, images, metrics, weights
+from gln_jax import command_line, errors, images, metrics, weights
 from gln_jax.data import faces as face_data
 from gln_jax.photos import consistency, face_upsampling, trust
 
@@ -43,12 +43,13 @@ def main(arguments=None):
     """The command; see the top of this file."""
     parser = argparse.ArgumentParser(prog='python -m gln_jax.photos.measure_trust', description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--ckpt', required=True, help='the network: a workdir, a checkpoint or a weights file')
-    parser.add_argument('--data', required=True, metavar='DIR', help='folder of aligned faces')
-    parser.add_argument('--directory', default='', metavar='DIR',
+    parser.add_argument('--ckpt', type=command_line.path, required=True,
+                        help='the network: a workdir, a checkpoint or a weights file')
+    parser.add_argument('--data', type=command_line.path, required=True, metavar='DIR', help='folder of aligned faces')
+    parser.add_argument('--directory', type=command_line.path, default='', metavar='DIR',
                         help="where prepared data sets are kept (default: TFDS's)")
     parser.add_argument('--split', default='test/lfw,test/ffhq256', help='comma-separated; measured each and together')
-    parser.add_argument('--output', metavar='FILE', help='weights file to write, with the limits')
+    parser.add_argument('--output', type=command_line.path, metavar='FILE', help='weights file to write, with the limits')
     options = parser.parse_args(arguments)
     with errors.reported():
         if options.output:

@@ -26,8 +26,9 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog='python -m gln_jax.photos.show_way', description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('photos', nargs='+', metavar='PHOTO')
-    parser.add_argument('--ckpt', required=True, help='the network: a workdir, a checkpoint or a weights file')
-    parser.add_argument('--output', required=True, metavar='FILE',
+    parser.add_argument('--ckpt', type=command_line.path, required=True,
+                        help='the network: a workdir, a checkpoint or a weights file')
+    parser.add_argument('--output', type=command_line.path, required=True, metavar='FILE',
                         help='the PNG file to write; replaced if it is there')
     parser.add_argument('--crop', type=command_line.count, default=16, metavar='PIXELS',
                         help='default: %(default)s')

@@ -45,7 +45,7 @@ def _parser():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     studies = parser.add_subparsers(dest='study', required=True, metavar='STUDY')
     failing = studies.add_parser('failures', help='what pose, misalignment, occlusion, light and wrong LR images cost')
-    failing.add_argument('--ckpt', required=True, metavar='PATH',
+    failing.add_argument('--ckpt', type=command_line.path, required=True, metavar='PATH',
                          help='the network: a workdir, a checkpoint, a weights file or a released name')
     ablating = studies.add_parser('ablation', help="the paper's networks and their parts, trained alike")
     ablating.add_argument('--scale', type=int, choices=(4, 8), default=8, help='(default: 8)')
@@ -71,14 +71,16 @@ def _parser():
     tuning.add_argument('--runs', required=True, type=_runs, metavar='NAME=RUN[,...]',
                         help='workdirs, of which each checkpoint that they keep is scored (--config.checkpoint.keep), or weights')
     for study in (ablating, weighing):
-        study.add_argument('--workdir', required=True, metavar='DIR', help='folder for the runs, a folder each')
+        study.add_argument('--workdir', type=command_line.path, required=True, metavar='DIR',
+                           help='folder for the runs, a folder each')
         study.add_argument('--source-weights', default='uspol:3,ffhq256:3', metavar='SOURCE:WEIGHT[,...]',
                            help="how often a face is drawn, by source; '' is all alike (default: uspol:3,ffhq256:3)")
     for study in (failing, ablating, weighing, tuning):
-        study.add_argument('--data', required=True, metavar='DIR', help='folder of aligned faces')
-        study.add_argument('--directory', default='', metavar='DIR',
+        study.add_argument('--data', type=command_line.path, required=True, metavar='DIR', help='folder of aligned faces')
+        study.add_argument('--directory', type=command_line.path, default='', metavar='DIR',
                            help="where prepared data sets are kept (default: TFDS's)")
-        study.add_argument('--output', required=True, metavar='DIR', help='folder for all that the study writes')
+        study.add_argument('--output', type=command_line.path, required=True, metavar='DIR',
+                           help='folder for all that the study writes')
         study.add_argument('--split', type=_words, default=SPLITS, metavar='SPLIT[,SPLIT...]',
                            help=f'what is scored (default: {SPLITS})')
         study.add_argument('--images', type=command_line.count, metavar='N',
