@@ -22,7 +22,9 @@ def convolved(maps, kernel):
 
 
 def _plain(maps, kernel, padding='SAME'):
-    return jax.lax.conv_general_dilated(maps, kernel, (1, 1), padding, dimension_numbers=('NHWC', 'HWIO', 'NHWC'))
+    precision = 'highest' if maps.dtype == jnp.float32 else None  # said here, since gradients are taken outside of `precision`
+    return jax.lax.conv_general_dilated(maps, kernel, (1, 1), padding, dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+                                        precision=precision)
 
 
 def _forward(maps, kernel):

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gln_jax import columns, convolutions, fast_network, images, parallel, patch_discriminator, starts
+from gln_jax import columns, convolutions, fast_network, images, parallel, patch_discriminator, precision, starts
 from gln_jax.baselines import bccnn, srcnn
 
 DETAIL_WIDTHS = {4: (512, 256, 512), 8: (256, 256, 256)}
@@ -73,7 +73,7 @@ def upsampler(config, parameters):
 
     Both are float32; a batch is split over this host's devices where it can be.
     """
-    return functools.partial(parallel.over_devices(generator(config).apply), {'params': parameters})
+    return functools.partial(parallel.over_devices(precision.applied(generator(config), jnp.float32)), parameters)
 
 
 def with_mirror_image(upsampler):

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gln_jax import (checkpoints, errors, files, hosts, images, metrics, networks, parallel, progress, provenance, schedule,
-                     steps, supervision, weights)
+from gln_jax import (checkpoints, errors, files, hosts, images, metrics, networks, parallel, precision, progress, provenance,
+                     schedule, steps, supervision, weights)
 from gln_jax import config as settings
 from gln_jax.data import faces as data
 from gln_jax.data import pipeline
@@ -159,8 +159,8 @@ def _teacher(config):
         return None
     loaded = weights.load_generator(name)
     weights.check_restores_alike(loaded, config, 'config.reconstruction.teacher')
-    network = networks.generator(loaded.config)
-    return networks.with_mirror_image(lambda lr: network.apply({'params': loaded.parameters}, lr))
+    restore = precision.applied(networks.generator(loaded.config), jnp.float32)
+    return networks.with_mirror_image(lambda lr: restore(loaded.parameters, lr))
 
 
 def mapped_updates(config, devices=None, teacher=None):
@@ -181,12 +181,12 @@ def _validation(config):
     """The function of a state to (mean PSNR in dB, sample grid [H, W] in [0, 1]) on the validation faces."""
     hr, lr = validation_faces(config)
     count = len(hr)
-    upsample = parallel.over_devices(networks.generator(config).apply)
+    upsample = parallel.over_devices(precision.applied(networks.generator(config), jnp.float32))
     shown = np.linspace(0, count - 1, min(count, 8)).astype(int)
     fixed = [images.upsample(lr[shown], config.scale, method) for method in ('nearest', 'bicubic')]
 
     def validate(state):
-        batches = [upsample({'params': state.average}, lr[start:start + 16]) for start in range(0, count, 16)]
+        batches = [upsample(state.average, lr[start:start + 16]) for start in range(0, count, 16)]
         sr = np.clip(np.concatenate(batches), 0, 1)
         columns = [*fixed, sr[shown], hr[shown]]
         grid = jnp.concatenate([jnp.concatenate(list(column), axis=0) for column in columns], axis=1)

@@ -6,6 +6,9 @@ import pytest
 from gln_jax import config as settings
 from gln_jax import errors, networks, parallel, precision, steps
 
+HIGHEST = (jax.lax.Precision.HIGHEST,) * 2
+"""Of both operands of a product."""
+
 
 @pytest.fixture(scope='module')
 def faces():
@@ -35,14 +38,28 @@ def test_all_matrix_work_but_resampling_is_in_bfloat16(network):
         if equation.primitive.name in ('dot_general', 'conv_general_dilated'):
             kinds.setdefault(str(equation.invars[0].aval.dtype), []).append(equation)
     assert len(kinds['bfloat16']) >= 8
-    assert all(equation.params['precision'] is not None for equation in kinds.get('float32', [])), \
-        'what is left in float32 asks for it: the resampling of images'
+    assert all(equation.primitive.name == 'dot_general' and equation.params['precision'] == HIGHEST
+               for equation in kinds.get('float32', [])), 'what is left in float32 is the resampling of images'
+
+
+@pytest.mark.parametrize('network', ['gln4', 'gn_only', 'ln_only', 'fast', 'srcnn'])
+def test_float32_is_multiplied_in_all_its_bits(network):
+    """Accelerators multiply it in fewer where a product does not ask for them, as scores and gradients would then be."""
+    config = config_in('float32', network)
+    parameters = jax.eval_shape(lambda: steps.create_state(config)).generator
+    restore = precision.applied(networks.generator(config), precision.of(config))
+    gradient = jax.grad(lambda parameters, lr: restore(parameters, lr).sum())
+    products = [equation for equation in _equations(
+        jax.make_jaxpr(gradient)(parameters, jax.ShapeDtypeStruct((2, 16, 16, 1), jnp.float32)).jaxpr)
+                if equation.primitive.name in ('dot_general', 'conv_general_dilated')]
+    assert len(products) >= 8
+    assert all(equation.params['precision'] == HIGHEST for equation in products)
 
 
 def _equations(jaxpr):
     for equation in jaxpr.eqns:
         yield equation
-        for value in equation.params.values():
+        for value in jax.tree.leaves(list(equation.params.values()), is_leaf=lambda value: hasattr(value, 'jaxpr')):
             if hasattr(value, 'jaxpr'):
                 yield from _equations(value.jaxpr)
 
