@@ -1,7 +1,8 @@
 """The only file that says orbax: whole training states on disk, with the config inside.
 
 A workdir holds `checkpoints/<step>`, the last few, and `reconstruction/<step>`, the end of stage 1. Orbax writes a
-checkpoint under another name and renames it when it is complete, so that a killed run leaves whole ones only.
+checkpoint under another name and renames it when it is complete, so that a killed run leaves whole ones only. What
+cannot be read all the same is moved to `unreadable/`.
 """
 
 import contextlib
@@ -20,10 +21,13 @@ from gln_jax import errors, files, hosts
 LATEST, RECONSTRUCTION = 'checkpoints', 'reconstruction'
 """The two folders of a workdir: the last checkpoints, and the end of stage 1."""
 
+ASIDE = 'unreadable'
+"""The folder beside them for checkpoints that a run went on without."""
+
 NONE = -1
 """In place of a step: there is no checkpoint."""
 
-FULL_DISK = 'No space left on device'
+FULL_DISK = 'No space left on device', 'Disk quota exceeded'
 
 
 class Checkpoints:
@@ -59,7 +63,7 @@ class Checkpoints:
             self._checkpointer.wait()
 
     def restore_latest(self, shape_after):
-        """The newest readable state, or None where there is no checkpoint; unreadable newer ones are named and deleted.
+        """The newest readable state, or None where there is no checkpoint; unreadable newer ones are moved aside.
 
         `shape_after` tells the shape of the state after so many steps, as `steps.shape_after` does for a config. The
         first host finds out which state it is, and the others read the same.
@@ -73,8 +77,7 @@ class Checkpoints:
         if steps and step == NONE:
             raise errors.InputError(f'{self._directory}: none of the checkpoints here can be read; bring one back from a '
                                     'copy, name another --workdir, or remove this folder to begin again')
-        for unreadable in steps[:steps.index(step) if step in steps else None]:
-            self._checkpointer.delete(unreadable)
+        self._set_aside(steps[:steps.index(step) if step in steps else None])
         return load_state(self._path(step), shape_after(step)) if restored is None and step != NONE else restored
 
     def _newest_readable(self, steps, shape_after):
@@ -85,6 +88,20 @@ class Checkpoints:
                 print(f'warning: {self._path(step)}: unreadable ({error})', file=sys.stderr)
         return None, NONE
 
+    def _set_aside(self, steps):
+        """Moves checkpoints out of the way: what could not be read may be whole, on a file system that had a bad moment."""
+        for step in steps if hosts.is_first() else ():
+            folder = files.path(self._directory).parent / ASIDE
+            folder.mkdir(parents=True, exist_ok=True)
+            name = f'{files.path(self._directory).name}-{step}'
+            taken = sum(there.name.startswith(f'{name}-') or there.name == name for there in folder.iterdir())
+            aside = folder / (f'{name}-{taken + 1}' if taken else name)
+            self._path(step).rename(aside)
+            print(f'warning: {self._path(step)}: moved to {aside}', file=sys.stderr)
+        hosts.wait('unreadable checkpoints are moved')
+        if steps:
+            self._checkpointer.reload()
+
     def _path(self, step):
         return files.path(self._directory) / str(step)
 
@@ -94,9 +111,9 @@ class Checkpoints:
         try:
             yield
         except Exception as error:
-            if FULL_DISK not in str(error):
+            if not any(words in str(error) for words in FULL_DISK):
                 raise
-            raise OSError(errno.ENOSPC, FULL_DISK, str(self._directory)) from error
+            raise OSError(errno.ENOSPC, FULL_DISK[0], str(self._directory)) from error
 
 
 def find(path):

@@ -170,8 +170,11 @@ def check(config):
                   'adversarial.discriminator_learning_rate', 'augmentation.shift', 'augmentation.roll'):
         if not 0 <= field_of(config, field) < math.inf:
             raise errors.InputError(f'config.{field}: must be a number of at least 0, is {field_of(config, field)}')
-    if config.seed >= 2**63:
-        raise errors.InputError(f'config.seed: must be below 2**63, is {config.seed}')
+    if config.seed >= 2**32:  # of more, JAX's random keys keep 32 bits
+        raise errors.InputError(f'config.seed: must be below 2**32, is {config.seed}')
+    if config.optimizer.final_learning_rate_share > 1:
+        raise errors.InputError('config.optimizer.final_learning_rate_share: must be at most 1, '
+                                f'is {config.optimizer.final_learning_rate_share}')
     for field in ('optimizer.average_decay', 'optimizer.momentum', 'augmentation.scale', 'augmentation.gamma',
                   'augmentation.contrast'):
         if not 0 <= field_of(config, field) < 1:

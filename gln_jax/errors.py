@@ -26,9 +26,16 @@ _WRONG_KIND = {
     FileExistsError: 'is there already, and is no folder; name another'}
 
 
+_DISK = {
+    errno.ENOSPC: 'no space left on the disk; free some and start again to continue',
+    errno.EDQUOT: 'no space left of the quota on this disk; free some and start again to continue',
+    errno.EROFS: 'this disk can only be read; name another folder',
+    errno.ENAMETOOLONG: 'the name is too long for this disk; give it a shorter one'}
+
+
 @contextlib.contextmanager
 def reported():
-    """Turns InputError, RunError, Ctrl-C, a full disk and a forbidden or misplaced file into one line and a code.
+    """Turns InputError, RunError, Ctrl-C, a full or read-only disk and a forbidden or misplaced file into one line and a code.
 
     Output that nobody reads any more (`... | head`) ends it without a word, with the code of SIGPIPE.
     """
@@ -52,9 +59,9 @@ def reported():
             raise
         _exit(f'{error.filename2 or error.filename}: {_WRONG_KIND[type(error)]}', 2)  # the second is a rename's target
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if error.errno not in _DISK:
             raise
-        _exit(f'{error.filename or "workdir"}: no space left on the disk; free some and start again to continue', 2)
+        _exit(f'{error.filename or "workdir"}: {_DISK[error.errno]}', 2)
 
 
 def _nobody_reads():

@@ -98,12 +98,13 @@ def table(summary):
 def _averaged(values, people):
     averaged = {}
     for measure in ('psnr', 'ssim'):
-        averaged[measure] = _finite_mean(values[measure])
+        averaged[measure] = finite_mean(values[measure])
         averaged[f'{measure}_interval'] = metrics.bootstrap_interval(values[measure], groups=people)
-    return averaged | {measure: _finite_mean(values[measure]) for measure in ('consistency', 'sharpness')}
+    return averaged | {measure: finite_mean(values[measure]) for measure in ('consistency', 'sharpness')}
 
 
-def _finite_mean(values):
+def finite_mean(values):
+    """The mean, None where it is not finite, as JSON has no infinity."""
     mean = float(np.mean(values))
     return mean if np.isfinite(mean) else None
 

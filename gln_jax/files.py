@@ -31,6 +31,14 @@ def path(name):
     return found
 
 
+def check_name(path):
+    """Raises InputError where the name of a file is not UTF-8: no index and no report could hold it."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise errors.InputError(f'{ascii(str(path))}: the name of this file is not UTF-8; rename it') from error
+
+
 def is_in_bucket(path):
     return '://' in str(path)
 

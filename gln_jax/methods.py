@@ -77,11 +77,7 @@ def described(chosen, config, training_faces):
 
 def _network(name, path, gln):
     loaded = weights.load_generator(path)
-    for field, word in (('scale', 'x'), ('degradation', '')):
-        theirs, ours = (f'{each.config[field]}{word}' for each in (loaded, gln))
-        if theirs != ours:
-            raise errors.InputError(f'--methods: {name}={path} has the {field} {theirs}, and {gln.description} {ours}; '
-                                    'only networks that restore the same LR images can be compared')
+    weights.check_restores_alike(loaded, gln.config, f'--methods: {name}')
     return loaded
 
 

@@ -27,11 +27,14 @@ LARGEST = 8192
 commonly are beside Muon: GLN4 at 4x trains 1.5 times as fast so."""
 
 
+NO_MATRIX = 'upsampling'
+"""The layer whose kernel is rows x columns of pixels, GLN's deconvolution, and is stepped by Adam."""
+
+
 def muon(schedule):
     """The optax transformation, to be used under the mapped axis `parallel.AXIS`; `schedule`: the learning rate."""
     of_matrices = optax.chain(optax.trace(MOMENTUM, nesterov=True), _orthogonalized(), optax.scale_by_learning_rate(schedule))
-    kinds = lambda parameters: jax.tree.map(lambda leaf: 'matrix' if _is_matrix(leaf) else 'other', parameters)
-    return optax.partition({'matrix': of_matrices, 'other': optax.adam(schedule)}, kinds)
+    return optax.partition({'matrix': of_matrices, 'other': optax.adam(schedule)}, _kinds)
 
 
 def orthogonal(matrix):
@@ -44,6 +47,11 @@ def orthogonal(matrix):
         square = matrix @ matrix.T
         matrix = first * matrix + (third * square + fifth * square @ square) @ matrix
     return matrix
+
+
+def _kinds(parameters):
+    is_matrix = lambda path, leaf: NO_MATRIX not in [key.key for key in path] and _is_matrix(leaf)
+    return jax.tree_util.tree_map_with_path(lambda *leaf: 'matrix' if is_matrix(*leaf) else 'other', parameters)
 
 
 def _is_matrix(kernel):

@@ -17,23 +17,21 @@ FILE = 'provenance.json'
 
 
 def record(workdir, faces, initial=None):
-    """Writes FILE into `workdir` if it is not there yet: of a run that was continued, the start counts.
+    """Writes FILE into `workdir`: of a run that begins, as the start counts of one that is continued.
 
     Args:
         workdir: the run's folder.
         faces: what it trains on, as of `data.faces.load`; their number by source is kept.
         initial: the generator that it starts from, as of `weights.load_generator`, or None; its own record is kept.
     """
-    path = files.path(workdir) / FILE
-    if not path.exists():
-        files.write(path, json.dumps({
-            'command': command(),
-            'commit': commit(),
-            'training_faces': dict(collections.Counter(source or 'all' for source in faces.sources).most_common()),
-            'devices': devices(),
-            'versions': versions(),
-            **({'started_from': initial.card.get('provenance', {})} if initial else {}),
-        }, indent=2) + '\n')
+    files.write(files.path(workdir) / FILE, json.dumps({
+        'command': command(),
+        'commit': commit(),
+        'training_faces': dict(collections.Counter(source or 'all' for source in faces.sources).most_common()),
+        'devices': devices(),
+        'versions': versions(),
+        **({'started_from': initial.card.get('provenance', {})} if initial else {}),
+    }, indent=2) + '\n')
 
 
 def of(workdir):

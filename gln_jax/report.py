@@ -107,7 +107,7 @@ def _result(scores, seconds_per_face):
     result = {'images': len(people), 'identities': identities, 'methods': {}, 'minus_gln': {}}
     columns, owners = [], []  # of everything that gets an interval
     for method, values in scores.values.items():
-        result['methods'][method] = {measure: _mean(values[measure]) for measure in scoring.MEASURES} | {
+        result['methods'][method] = {measure: evaluation.finite_mean(values[measure]) for measure in scoring.MEASURES} | {
             'seconds_per_face': seconds_per_face.get(method)}
         for measure in COMPARED:
             columns.append(values[measure])
@@ -118,7 +118,7 @@ def _result(scores, seconds_per_face):
         for measure in COMPARED:
             with np.errstate(invalid='ignore'):  # of two faces without any error
                 difference = values[measure] - scores.values[GLN][measure]
-            result['minus_gln'][method][measure] = _mean(difference)
+            result['minus_gln'][method][measure] = evaluation.finite_mean(difference)
             columns.append(difference)
             owners.append((result['minus_gln'][method], measure))
     intervals = (metrics.bootstrap_intervals(np.stack(columns, axis=1), groups=people)
@@ -126,11 +126,6 @@ def _result(scores, seconds_per_face):
     for (owner, measure), interval in zip(owners, intervals, strict=True):
         owner[f'{measure}_interval'] = interval if interval is None else list(interval)
     return result
-
-
-def _mean(values):
-    mean = float(np.mean(values))
-    return mean if np.isfinite(mean) else None
 
 
 def text(summary):

@@ -172,10 +172,9 @@ def reconstruction_optimizer(config):
     """Stage 1: the rate rises linearly, then falls as a cosine. The paper has neither (section 4: SGD, rate 1e-8)."""
     settings_, steps = config.optimizer, max(1, config.reconstruction.steps)
     warmup = min(settings_.warmup_steps, steps // 10)
-    share = settings_.final_learning_rate_share
     schedule = optax.warmup_cosine_decay_schedule(
         settings_.learning_rate / (warmup + 1), settings_.learning_rate, warmup, steps,
-        share * settings_.learning_rate) if share < 1 else optax.constant_schedule(settings_.learning_rate)
+        settings_.final_learning_rate_share * settings_.learning_rate)
     return _generator_optimizer(config, muon.muon(schedule) if settings_.name == 'muon' else _descent(config, schedule))
 
 

@@ -47,13 +47,18 @@ def train(config, workdir, init=None, to_be_scored=False):
         data.load(config, config.validation.test_split)  # a wrong name is told now, and not when training has ended
     validate = _validation(config) if hosts.is_first() else None
     _claim(workdir, config)  # only now, when all else was found to be in order: it fixes the config
-    if hosts.is_first():
-        provenance.record(workdir, training_faces, initial)
     total = schedule.total_steps(config)
     with (checkpoints.Checkpoints(workdir / checkpoints.LATEST, config) as latest,
           checkpoints.Checkpoints(workdir / checkpoints.RECONSTRUCTION, config) as reconstruction,
           hosts.termination() as ends_at):
-        state = parallel.placed(_restored_or_new(config, latest, initial))
+        state = latest.restore_latest(lambda step: steps.shape_after(config, step))
+        if state is None:
+            state = _new_state(config, initial)
+            if hosts.is_first():
+                provenance.record(workdir, training_faces, initial)
+        else:
+            print(f'continuing from step {int(state.step):,}')
+        state = parallel.placed(state)
         step = int(state.step)
         with progress.Progress(config, workdir, step, validate) if validate else progress.Quiet() as log:
             updates, batches, before = mapped_updates(config, teacher=teacher), None, None
@@ -143,13 +148,9 @@ def _training_faces(config):
     return faces
 
 
-def _restored_or_new(config, latest, initial):
+def _new_state(config, initial):
     new = lambda: steps.create_state(config, initial.parameters if initial else None)
-    state = latest.restore_latest(lambda step: steps.shape_after(config, step))
-    if state is None:
-        return hosts.from_first(new, steps.shape_after(config, 0))
-    print(f'continuing from step {int(state.step):,}')
-    return state
+    return hosts.from_first(new, steps.shape_after(config, 0))
 
 
 def _teacher(config):

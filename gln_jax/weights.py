@@ -87,8 +87,13 @@ def checkpoint_in(path):
 def _checkpoint(folder):
     from gln_jax import checkpoints, schedule, steps
     config = checkpoints.load_config(folder)
-    step = int(folder.name) if folder.name.isdigit() else schedule.total_steps(config)  # of one that was moved: its end
-    return Checkpoint(folder, config, checkpoints.load_state(folder, steps.shape_after(config, step)))
+    stages = [0, schedule.total_steps(config)]  # the optimisers' states may differ; a copied folder's name tells no step
+    if not (folder.name.isdigit() and int(folder.name) <= config.reconstruction.steps):
+        stages.reverse()
+    try:
+        return Checkpoint(folder, config, checkpoints.load_state(folder, steps.shape_after(config, stages[0])))
+    except errors.InputError:
+        return Checkpoint(folder, config, checkpoints.load_state(folder, steps.shape_after(config, stages[1])))
 
 
 def load_for(config, path):
@@ -241,9 +246,13 @@ def card_text(loaded):
         lines += ['which started from what was'] if known else []
     for scores in loaded.card.get('scores', []):
         lines.append(f'{scores["data"]}, {scores["images"]} images, protocol {scores["protocol"]}: ' + ', '.join(
-            f'{method} {scores["methods"][method]["psnr"]:.2f} dB / {scores["methods"][method]["ssim"]:.3f}'
+            f'{method} {_psnr_text(scores["methods"][method]["psnr"])} / {scores["methods"][method]["ssim"]:.3f}'
             for method in ('bicubic', 'gln')))
     return '\n'.join([*lines, settings.to_json(config)])
+
+
+def _psnr_text(psnr):
+    return 'inf dB' if psnr is None else f'{psnr:.2f} dB'
 
 
 def main():

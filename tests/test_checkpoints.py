@@ -86,9 +86,13 @@ def test_a_truncated_checkpoint_is_named_and_the_one_before_it_used(tmp_path, st
     cut_in_half(tmp_path / 'run' / '2')
     assert restored(tmp_path / 'run', state).step == 1
     shown = capfd.readouterr()
-    assert 'run/2: unreadable' in shown.err and len(shown.err.splitlines()) == 1
+    assert 'run/2: unreadable' in shown.err and 'run/2: moved to' in shown.err and len(shown.err.splitlines()) == 2
     assert 'Traceback' not in shown.err + shown.out
     assert [path.name for path in checkpoints.find(tmp_path / 'run')] == ['1']
+    saved(tmp_path / 'run', state, [2])
+    cut_in_half(tmp_path / 'run' / '2')
+    assert restored(tmp_path / 'run', state).step == 1
+    assert sorted(path.name for path in (tmp_path / checkpoints.ASIDE).iterdir()) == ['run-2', 'run-2-2']
 
 
 def test_where_none_can_be_read_none_is_deleted(tmp_path, state):

@@ -187,8 +187,8 @@ def test_files_of_others_are_not_replaced(run, tmp_path):
     (['--methods=pca=other'], "cannot be called 'pca'"), (['--methods=gln=other'], "cannot be called 'gln'"),
     (['--methods==other'], "cannot be called ''"),
     (['--methods=a=no_such'], 'no_such: no such workdir, checkpoint or weights file'),
-    (['--methods=a=four'], 'a=four has the scale 4x, and mine 8x'),
-    (['--methods=a=bicubic_lr'], 'a=bicubic_lr has the degradation bicubic, and mine gaussian'),
+    (['--methods=a=four'], '--methods: a: the scale of four is 4, and 8 is needed'),
+    (['--methods=a=bicubic_lr'], '--methods: a: the degradation of bicubic_lr is bicubic, and gaussian is needed'),
     (['--split=test,lonely'], 'lonely: only 1 person'), (['--split=two', '--images=1'], 'two: only 1 person')])
 def test_bad_input_is_told_in_one_line_before_any_work(run, tmp_path, scored, arguments, said):
     code, _, told = run('--methods=all', '--output', tmp_path / 'report', *arguments)

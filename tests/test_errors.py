@@ -1,5 +1,7 @@
 """What a user did wrong is told in one line that names the file or the argument, with exit code 2."""
 
+import errno
+import os
 import signal
 import subprocess
 import sys
@@ -32,6 +34,16 @@ def test_a_target_of_the_wrong_kind_is_named(file, target, said, capsys):
         files.write(file.parent / target, 'text')
     told = only_line(capsys.readouterr().err)
     assert ended.value.code == 2 and told.startswith(f'error: {file.parent}') and said in told
+
+
+@pytest.mark.parametrize('number, said', [
+    (errno.ENOSPC, 'no space left on the disk'), (errno.EDQUOT, 'quota'), (errno.EROFS, 'can only be read'),
+    (errno.ENAMETOOLONG, 'too long')])
+def test_a_disk_that_takes_no_more_is_told(number, said, capsys):
+    with pytest.raises(SystemExit) as ended, errors.reported():
+        raise OSError(number, os.strerror(number), 'runs/x8/config.json')
+    told = only_line(capsys.readouterr().err)
+    assert ended.value.code == 2 and told.startswith('error: runs/x8/config.json: ') and said in told
 
 
 @pytest.mark.parametrize('lines', [1, 100_000])

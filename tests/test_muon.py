@@ -3,7 +3,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gln_jax import muon, parallel
+from gln_jax import config as settings
+from gln_jax import muon, parallel, steps
 
 
 @pytest.mark.parametrize('shape', [(24, 8), (8, 40), (16, 16)])
@@ -20,6 +21,18 @@ def test_a_layer_to_all_pixels_is_stepped_by_adam():
     adams = jax.tree.leaves(state.inner_states['other'])
     assert sum(leaf.shape == (16, 128 * 128) for leaf in adams) == 2, 'its first and second moment'
     assert not any(leaf.shape == (16, 4096) for leaf in adams)
+
+
+def test_the_deconvolution_is_stepped_by_adam():
+    config = settings.default()
+    config.network = 'gln4'
+    parameters = jax.eval_shape(lambda: steps.create_state(config)).generator
+    state = jax.eval_shape(muon.muon(0.1).init, parameters)
+    of_kind = {kind: [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(inner)]
+               for kind, inner in state.inner_states.items()}
+    assert any("'upsampling'" in path for path in of_kind['other'])
+    assert not any("'upsampling'" in path for path in of_kind['matrix'])
+    assert sum("'detail'" in path for path in of_kind['matrix']) == 3, 'the momentum of all its layers but the last'
 
 
 def test_devices_share_the_work_about_evenly():

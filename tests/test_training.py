@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shutil
 import pathlib
 import signal
 import subprocess
@@ -179,8 +180,10 @@ def test_told_to_end_a_run_saves_first(config, undisturbed, tmp_path):
 
 def test_a_finished_run_has_nothing_left_to_train(config, undisturbed, capsys):
     """Here on four devices, while the run itself had one: any checkpoint restores onto any number."""
+    before = provenance.of(undisturbed[0])
     training.train(config, undisturbed[0])
     assert f'continuing from step {TOTAL_STEPS}' in capsys.readouterr().out
+    assert provenance.of(undisturbed[0]) == before, 'the start of a run is told, not that it went on'
 
 
 def test_a_run_may_start_from_the_weights_of_another(config, undisturbed, tmp_path):
@@ -190,6 +193,10 @@ def test_a_run_may_start_from_the_weights_of_another(config, undisturbed, tmp_pa
     there = weights.load_generator(undisturbed[0]).parameters
     chex.assert_trees_all_close(final_state(config, tmp_path / 'run', 1).generator, there, atol=1e-6)
     assert '--noscore' in provenance.of(tmp_path / 'run')['started_from']['command']
+    shutil.rmtree(tmp_path / 'run' / checkpoints.LATEST)
+    shutil.rmtree(tmp_path / 'run' / checkpoints.RECONSTRUCTION)
+    training.train(config, tmp_path / 'run')
+    assert 'started_from' not in provenance.of(tmp_path / 'run'), 'without a checkpoint it began anew'
 
 
 def test_stage_2_alone_starts_from_the_weights_of_another(config, undisturbed, tmp_path, capsys):
@@ -204,6 +211,8 @@ def test_stage_2_alone_starts_from_the_weights_of_another(config, undisturbed, t
     chex.assert_trees_all_close(start.generator, there, atol=1e-6)
     assert start.adversarial_weight > 0, 'the adversarial term was there'
     chex.assert_trees_all_equal(weights.load_generator(tmp_path / 'run').parameters, start.average)
+    shutil.copytree(tmp_path / 'run' / checkpoints.LATEST / '2', tmp_path / '0')
+    chex.assert_trees_all_equal(weights.load_generator(tmp_path / '0').parameters, start.average)
     config.adversarial.turns = 2
     training.train(config, tmp_path / 'run', init=undisturbed[0])
     assert 'continuing from step 2' in capsys.readouterr().out

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import tensorflow_datasets as tfds
 
-from gln_jax import errors, images
+from gln_jax import errors, files, images
 from gln_jax.data import holdout, picture_files, preparation
 
 INDEX = 'index.csv'
@@ -133,20 +133,22 @@ def _listed_in_index(folder):
 
 
 def _found_below(folder):
-    files = sorted(
+    found = sorted(
         pathlib.Path(place, name).relative_to(folder).as_posix()
         for place, _, names in os.walk(folder, followlinks=True) for name in names
         if name.lower().endswith(picture_files.SUFFIXES) and not name.startswith('.'))
+    for name in found:
+        files.check_name(folder / name)
     own_name = folder.resolve().name
-    in_splits = [file for file in files if file.split('/')[0] in SPLITS]
-    if in_splits and len(in_splits) < len(files):
-        stray = next(file for file in files if file.split('/')[0] not in SPLITS)
+    in_splits = [file for file in found if file.split('/')[0] in SPLITS]
+    if in_splits and len(in_splits) < len(found):
+        stray = next(file for file in found if file.split('/')[0] not in SPLITS)
         raise errors.InputError(f'{folder / stray}: lies outside of {", ".join(SPLITS)}; move it there, or list the '
                                 f'pictures in {folder / INDEX}')
     if in_splits:
-        return [Entry(file, file.split('/')[0], _source(file.split('/')[1:], own_name), '') for file in files], False
-    held_out = holdout.splits(files)
-    return [Entry(file, held_out[file], _source(file.split('/'), own_name), '') for file in files], True
+        return [Entry(file, file.split('/')[0], _source(file.split('/')[1:], own_name), '') for file in found], False
+    held_out = holdout.splits(found)
+    return [Entry(file, held_out[file], _source(file.split('/'), own_name), '') for file in found], True
 
 
 def _source(parts, otherwise):

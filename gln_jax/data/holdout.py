@@ -9,14 +9,16 @@ HELD_OUT = 1 / 20
 def splits(names):
     """{name: 'train', 'val' or 'test'}, by a hash of the name alone: a name keeps its split when others come or go.
 
-    From 3 names on, each split has at least one.
+    Only where a split would be empty it does not: from 3 names on, each has at least one.
     """
     places = {name: _place(name) for name in names}
     split_of = {name: 'val' if place < HELD_OUT else 'test' if place >= 1 - HELD_OUT else 'train'
                 for name, place in places.items()}
     if len(places) >= 3:
-        split_of[min(places, key=places.get)] = 'val'
-        split_of[max(places, key=places.get)] = 'test'
+        first, second, *_, last = sorted(places, key=places.get)
+        split_of[first], split_of[last] = 'val', 'test'
+        if 'train' not in split_of.values():
+            split_of[second] = 'train'
     return split_of
 
 
