@@ -31,7 +31,7 @@ def main(arguments=None):
         filters = face_crops.Filters(options.min_size, options.min_detail, options.detector)
         settings = preparing.Settings(filters, options.duplicate_bits, options.identity,
                                       options.source or directory.resolve().name)
-        eyes = given_eyes.read_eyes_csv(options.eyes_csv) if options.eyes_csv else None
+        eyes = given_eyes.read_eyes_csv(options.eyes_csv, preparing.photos_below(directory)) if options.eyes_csv else None
         index, rejected = preparing.prepare(directory, output, settings, eyes, options.processes)
         _tell(index, rejected, output / preparing.REJECTED)
         if not index:
@@ -72,7 +72,8 @@ def _parser():
                         'is taken')
     parser.add_argument('--source', help="the index's name for where the faces come from (default: the input folder's)")
     parser.add_argument('--eyes-csv', type=command_line.path, metavar='FILE',
-                        help='known eyes, as of upsample; its photographs are not searched')
+                        help='known eyes, as of upsample, but with the paths of photographs below the folder; '
+                        'these are not searched')
     parser.add_argument('--detector', type=command_line.path, metavar='FILE',
                         help="OpenCV's YuNet as an ONNX file, for finding faces better")
     parser.add_argument('--processes', type=command_line.count, default=os.cpu_count(), metavar='N',

@@ -100,14 +100,17 @@ def _inputs(path):
         raise errors.InputError(f'{path}: no such file or folder')
     if not path.is_dir():
         return [path], False
-    paths = sorted(file for file in path.iterdir() if file.suffix.lower() in reading.ENDINGS and file.is_file())
+    paths = sorted(file for file in path.iterdir() if file.suffix.lower() in reading.ENDINGS
+                   and not file.name.startswith('.') and file.is_file())
     if not paths:
         raise errors.InputError(f'{path}: holds no picture ({", ".join(reading.ENDINGS)})')
     return paths, True
 
 
 def _run(options, paths, is_folder):
-    from gln_jax.photos import face_upsampling, outputs  # after the flags, so that --help comes at once
+    from gln_jax.photos import detection, face_upsampling, outputs  # after the flags, so that --help comes at once
+    if options.detector:
+        detection.check_detector(options.detector)
     destination = outputs.Outputs(options.output, options.overwrite)
     names = outputs.names_of(paths)
     destination.check(outputs.REPORT)
@@ -173,9 +176,9 @@ def _photographs(options, paths, names, upsamplers, destination):
                     picture.pixels, known_eyes.get(path.name), upsamplers, detector=options.detector,
                     force=options.force, only_center_face=options.only_center_face, consistent=options.consistent,
                     disagreement=options.disagreement is not False)
+                entry = outputs.write_photo(destination, name, restoration, ending, options.suffix)
             except errors.InputError as error:
                 raise errors.InputError(f'{path}: {error}') from error
-            entry = outputs.write_photo(destination, name, restoration, ending, options.suffix)
             entry['notes'] = list(picture.notes) + entry['notes']
             yield path, entry
         except errors.InputError as error:
@@ -189,7 +192,7 @@ def _eyes_by_file(options, paths):
     from gln_jax.photos import given_eyes
     if options.eyes:
         return {paths[0].name: [given_eyes.parse_eyes(text) for text in options.eyes]}
-    return given_eyes.read_eyes_csv(options.eyes_csv)
+    return given_eyes.read_eyes_csv(options.eyes_csv, [path.name for path in paths])
 
 
 def _aligned_faces(options, paths, names, upsamplers, destination):

@@ -128,14 +128,19 @@ def test_what_changed_is_done_anew_and_what_is_gone_is_removed(run, tmp_path):
     for seed in range(4):
         save(tmp_path / f'photos/{seed}.png', photo(seed))
     save(tmp_path / 'photos/larger.png', photo(0, 1.5))
+    save(tmp_path / 'photos/party.png', np.concatenate([photo(4), photo(5), photo(6)], axis=1))
+    save(tmp_path / 'photos/.trash/8.png', photo(8))
+    (tmp_path / 'photos/nowhere.png').symlink_to('nothing')
     assert run()[0] == 0
-    assert [row['photo'] for row in rows(tmp_path / 'out/index.csv')] == ['1.png', '2.png', '3.png', 'larger.png']
+    assert [row['photo'] for row in rows(tmp_path / 'out/index.csv')] == [
+        '1.png', '2.png', '3.png', 'larger.png', *['party.png'] * 3]
     (tmp_path / 'photos/larger.png').unlink()  # whose duplicate comes back then
     (tmp_path / 'photos/1.png').unlink()
     save(tmp_path / 'photos/2.png', photo(7))
+    save(tmp_path / 'photos/party.png', photo(4))
     assert run()[0] == 0 and run(output='fresh')[0] == 0
     assert contents(tmp_path / 'out') == contents(tmp_path / 'fresh')
-    assert len(rows(tmp_path / 'out/index.csv')) == 3
+    assert len(rows(tmp_path / 'out/index.csv')) == 4
 
 
 def test_of_a_named_person_the_face_in_the_middle_is_taken(run, tmp_path):
@@ -155,6 +160,7 @@ def test_of_a_named_person_the_face_in_the_middle_is_taken(run, tmp_path):
 
 def test_bad_arguments_are_one_line(run, tmp_path):
     save(tmp_path / 'photos/1.png', photo(1))
+    (tmp_path / 'others.csv').write_text('file,left_x,left_y,right_x,right_y\nphotos/1.png,1,2,30,2\n')
     (tmp_path / 'full').mkdir()
     (tmp_path / 'full/mine.txt').write_text('mine')
     for flags, output, message in (((), 'full', 'full: is not empty and was not made by prepare'),
@@ -162,6 +168,7 @@ def test_bad_arguments_are_one_line(run, tmp_path):
                                    ((), 'photos/out', 'lies in the folder of the photographs'),
                                    (('-i', str(tmp_path / 'none')), 'out', 'none: there is no such folder'),
                                    (('-i', str(tmp_path / 'full')), 'out', 'full: holds no picture'),
+                                   (('--eyes-csv', str(tmp_path / 'others.csv')), 'out', 'others.csv: names none of'),
                                    (('--detector', 'none.onnx'), 'out', 'none.onnx: there is no such detector file'),
                                    (('--detector', str(tmp_path / 'full/mine.txt')), 'out', 'as a YuNet detector')):
         code, _, complaint = run(*flags, output=output)

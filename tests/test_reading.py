@@ -1,6 +1,8 @@
 """Photographs are read from any file and written in any format; damaged ones are named."""
 
 import io
+import os
+import pathlib
 import struct
 import time
 import zlib
@@ -8,7 +10,7 @@ import zlib
 import hypothesis
 from hypothesis import strategies
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageCms
 import pytest
 
 from gln_jax import errors
@@ -50,6 +52,26 @@ def test_sixteen_bits_palette_and_cmyk():
     assert see_through.shape[-1] == 4 and see_through[0, 0, 3] == 0 and see_through[..., 3].max() == 255
     cmyk = read(file_of(Image.fromarray(colours()).convert('CMYK'), 'JPEG', quality=100)).pixels
     assert np.abs(cmyk.astype(int) - colours()).mean() < 3
+
+
+def test_sixteen_bits_of_a_pgm_file():
+    grey = colours(channels=1)[..., 0]
+    content = b'P5\n%d %d\n65535\n' % grey.shape[::-1] + (grey.astype('>u2') * 257).tobytes()
+    np.testing.assert_array_equal(read(content).pixels[..., 0], grey)
+
+
+def test_colours_of_another_profile_become_srgb():
+    """Here one whose red and blue have changed places; what is turned by its EXIF data is so before."""
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB')).tobytes()
+    swapped = (srgb.replace(b'rXYZ', b'tXYZ').replace(b'bXYZ', b'rXYZ').replace(b'tXYZ', b'bXYZ')
+               .replace('sRGB'.encode('utf-16-be'), 'swap'.encode('utf-16-be')))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    pixels = colours()
+    turned = np.ascontiguousarray(np.rot90(pixels))
+    for profile, expected in ((None, pixels), (srgb, pixels), (swapped, pixels[..., ::-1]), (b'damaged', pixels)):
+        found = read(file_of(turned, exif=exif, **({'icc_profile': profile} if profile else {}))).pixels
+        assert np.abs(found.astype(int) - expected).mean() < 1
 
 
 @pytest.mark.parametrize('orientation, undo', [(3, 2), (6, 1), (8, 3)])
@@ -95,6 +117,18 @@ def test_missing_files_and_folders_are_named(tmp_path):
         reading.read(tmp_path / 'none.jpg')
     with pytest.raises(errors.InputError, match='is a folder'):
         reading.read(tmp_path)
+
+
+def test_files_that_may_not_be_read_and_names_that_are_no_text_are_named(tmp_path, monkeypatch):
+    strange = tmp_path / os.fsdecode(b'caf\xe9.jpg')
+    strange.touch()
+    with pytest.raises(errors.InputError, match=r'caf\\udce9.jpg.: the name of this file is not UTF-8'):
+        reading.read(strange)
+    secret = tmp_path / 'secret.jpg'
+    secret.touch()
+    monkeypatch.setattr(pathlib.Path, 'open', lambda *_: os.open(tmp_path, os.O_WRONLY))  # as root may read all files
+    with pytest.raises(errors.InputError, match='secret.jpg: cannot be opened'):
+        reading.read(secret)
 
 
 def originals():

@@ -16,7 +16,7 @@ import pytest
 
 from gln_jax import alignment, checkpoints, config, images, steps, upsample, weights
 from gln_jax.data import drawing
-from gln_jax.photos import reading
+from gln_jax.photos import outputs, reading
 
 EYES = ((27.1, 22.8), (32.9, 22.8))
 
@@ -120,7 +120,7 @@ def test_names_formats_and_the_report_on_the_terminal(run, tmp_path):
 
 def test_a_folder_goes_on_after_bad_files_and_fails_in_the_end(run, tmp_path):
     folder = tmp_path / 'in'
-    for name in ('a.png', 'b.jpg', 'b.png'):
+    for name in ('a.png', 'b.jpg', 'b.png', '._hidden.jpg'):
         save(folder / name, photo())
     (folder / 'c.jpg').write_bytes(b'')
     save(folder / 'd.png', np.zeros((1, 1, 3), np.uint8))
@@ -209,10 +209,26 @@ def test_a_bad_file_is_one_line_with_its_name(run, tmp_path, kind, message):
     assert written(tmp_path / 'out') == []
 
 
+def test_a_photograph_too_large_for_its_format_is_named_before_anything_is_written(run, tmp_path):
+    file = save(tmp_path / 'wide.webp', np.pad(photo(), ((0, 0), (0, 8200), (0, 0))))
+    code, _, complaint = run('-i', file, '--eyes', eyes_text(), '--no-disagreement')
+    assert code == 2 and 'wide.webp: ' in only_line(complaint) and 'use --ext png' in complaint
+    assert written(tmp_path / 'out') == []
+
+
+@pytest.mark.parametrize('files, names', [
+    (['a.jpg', 'b.png'], ['a', 'b']), (['b.jpg', 'b.png'], ['b_jpg', 'b_png']),
+    (['b.jpg', 'b.png', 'b_jpg.png'], ['b.jpg', 'b.png', 'b_jpg.png'])])
+def test_every_file_has_a_name_of_its_own(files, names):
+    assert list(outputs.names_of([pathlib.Path(file) for file in files]).values()) == names
+
+
 def test_bad_arguments_are_one_line(run, tmp_path, network):
     file = save(tmp_path / 'me.png', photo())
     (tmp_path / 'empty').mkdir()
     save(tmp_path / 'many/a.png', photo())
+    others = tmp_path / 'others.csv'
+    others.write_text('file,left_x,left_y,right_x,right_y\nyou.png,1,2,30,2\n')
     for flags, message in (
             (('-i', tmp_path / 'none.jpg'), 'none.jpg: no such file or folder'),
             (('-i', tmp_path / 'empty'), 'empty: holds no picture'),
@@ -225,6 +241,8 @@ def test_bad_arguments_are_one_line(run, tmp_path, network):
             (('-i', file, '--eyes', '1,2,3'), '1,2,3'),
             (('-i', file, '--eyes', '1,2,300,2'), 'me.png: eyes 1,2,300,2: lie outside'),
             (('-i', file, '--eyes-csv', tmp_path / 'none.csv'), 'none.csv'),
+            (('-i', file, '--eyes-csv', others), 'others.csv: names none of the photographs; its first is you.png'),
+            (('-i', file, '--detector', tmp_path / 'none.onnx'), 'none.onnx: there is no such detector file'),
             (('-i', file, '--suffix', '/../x'), '--suffix /../x'),
             (('-i', file, '--scale', '4'), f'{network}: is a network for 8x, and the scale asked for is 4x')):
         code, _, complaint = run(*flags)

@@ -11,7 +11,7 @@ from gln_jax.data.drawing_tools import SIZE, blurred, everywhere, paint
 def draw_face(seed):
     """The face of `seed` (an int of at least 0): RGB [128, 128, 3] uint8 in [0, 255], the same at every call.
 
-    The eye centres lie within a pixel of `images.TEMPLATE_EYES`.
+    The eye centres lie within a pixel of `images.TEMPLATE_EYES`, of one face in a thousand a little farther.
     """
     rng = np.random.default_rng(seed)
     who = person(rng)

@@ -19,18 +19,19 @@ def parse_eyes(text):
     return _eyes(text.split(','), 'eyes')
 
 
-def read_eyes_csv(path):
+def read_eyes_csv(path, photos=None):
     """The eyes of a CSV file with the columns `COLUMNS`, a row for each face.
 
     Args:
         path: the file, in UTF-8. Pixel (0, 0) is centred at (0, 0).
+        photos: names as the file is to have them; None is any.
 
     Returns:
         {file name: a list of eyes ((x, y), (x, y)), the left one in the image first}, in the file's order.
 
     Raises:
         InputError: the file is missing, is no text, lacks a column, or has a row that is wrong; the message names the
-            row by its line.
+            row by its line. Or it names none of `photos`.
     """
     path = pathlib.Path(path)
     try:
@@ -51,6 +52,9 @@ def read_eyes_csv(path):
             found.setdefault(file, []).append(_eyes([row[named[name]] or '' for name in COLUMNS[1:]], where))
     except csv.Error as error:
         raise errors.InputError(f'{path}, line {reader.reader.line_num}: {error}') from error
+    if photos is not None and found and not found.keys() & set(photos):
+        raise errors.InputError(f'{path}: names none of the photographs; its first is {next(iter(found))}, and theirs is '
+                                f'{photos[0]}')
     return found
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import PIL.Image
 
 from gln_jax import command_line, errors, images
-from gln_jax.photos import detection, given_eyes
+from gln_jax.photos import detection, given_eyes, reading
 
 FOUND_WITHIN = 0.25
 CROPS = (None, 64, 32, 16)
@@ -99,10 +99,7 @@ def read_photos(directory):
     for file, faces in sorted(given_eyes.read_eyes_csv(directory / 'eyes.csv').items()):
         if len(faces) != 1:
             raise errors.InputError(f'{directory / file}: {len(faces)} faces are listed, and one is needed')
-        try:
-            image = np.asarray(PIL.Image.open(directory / file).convert('RGB'))
-        except OSError as error:
-            raise errors.InputError(f'{directory / file}: {error}') from error
+        image = reading.rgb(reading.read(directory / file).pixels)
         photos.append((file, image, np.array([complex(*eye) for eye in faces[0]])))
     if not photos:
         raise errors.InputError(f'{directory / "eyes.csv"}: no photo is listed')

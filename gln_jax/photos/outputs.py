@@ -44,13 +44,23 @@ class Outputs:
 
 
 def names_of(paths):
-    """{path: the name of its outputs, without ending}: the file's stem, with its ending where two share a stem."""
+    """{path: the name of its outputs, without ending}: the file's stem, with its ending where two share a stem.
+
+    Where two names would still be one, each is the whole name of its file.
+    """
     stems = collections.Counter(path.stem.lower() for path in paths)
-    return {path: path.stem if stems[path.stem.lower()] == 1 else path.name.replace('.', '_') for path in paths}
+    names = {path: path.stem if stems[path.stem.lower()] == 1 else path.name.replace('.', '_') for path in paths}
+    are_different = len({name.lower() for name in names.values()}) == len(paths)
+    return names if are_different else {path: path.name for path in paths}
 
 
 def write_photo(outputs, name, restoration, ending, suffix):
-    """Writes a photograph with its faces and their comparisons; returns its part of the report, a dict."""
+    """Writes a photograph with its faces and their comparisons; returns its part of the report, a dict.
+
+    Raises InputError where the photograph does not fit into a file of this ending; nothing is written then.
+    """
+    image = restoration.image if restoration.image.ndim == 3 else restoration.image[..., None]
+    photograph = reading.encode(image, ending)  # before any file is written, as it may be too large for its format
     faces = []
     for number, face in enumerate(restoration.faces):
         entry = {'eyes': np.round(face.eyes, 2).tolist(), 'box': np.round(face.box, 1).tolist(),
@@ -63,8 +73,7 @@ def write_photo(outputs, name, restoration, ending, suffix):
             entry['comparison'] = outputs.write(f'{COMPARISONS}/{title}{suffix}.jpg',
                                                 comparison(face.lr, face.restored, face.trust))
         faces.append(entry)
-    image = restoration.image if restoration.image.ndim == 3 else restoration.image[..., None]
-    written = outputs.write(f'{PHOTOS}/{name}{suffix}.{ending}', reading.encode(image, ending))
+    written = outputs.write(f'{PHOTOS}/{name}{suffix}.{ending}', photograph)
     height, width = image.shape[:2]
     return {'output': written, 'size': [width, height], 'factor': restoration.factor, 'faces': faces,
             'notes': list(restoration.notes)}

@@ -34,16 +34,21 @@ def photos_below(directory):
     """The pictures in a folder and below: a sorted list of paths relative to it, with '/'. Hidden ones are left out.
 
     Raises:
-        InputError: no such folder, or no picture in it.
+        InputError: no such folder, no picture in it, or a name that is not UTF-8.
     """
     if not directory.is_dir():
         raise errors.InputError(f'{directory}: there is no such folder')
-    found = sorted(pathlib.Path(place, name).relative_to(directory).as_posix()
-                   for place, _, names in os.walk(directory, followlinks=True) for name in names
-                   if name.lower().endswith(reading.ENDINGS) and not name.startswith('.'))
+    found = []
+    for place, folders, names in os.walk(directory, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith('.')]
+        pictures = [pathlib.Path(place, name) for name in names
+                    if name.lower().endswith(reading.ENDINGS) and not name.startswith('.')]
+        found += [picture.relative_to(directory).as_posix() for picture in pictures if picture.is_file()]
+    for name in found:
+        files.check_name(directory / name)
     if not found:
         raise errors.InputError(f'{directory}: holds no picture ({", ".join(reading.ENDINGS)})')
-    return found
+    return sorted(found)
 
 
 def prepare(directory, output, settings, eyes=None, processes=1):
@@ -117,7 +122,10 @@ class Journal:
             (self._output / face['file']).exists() for face in entry['kept'])
 
     def note(self, photo, key, kept, rejected):
-        """Notes what `face_crops.crops` returned."""
+        """Notes what `face_crops.crops` returned, and removes faces that an earlier version of the photograph gave."""
+        earlier = self._done.get(photo, {'kept': []})['kept']
+        for gone in {face['file'] for face in earlier} - {face['file'] for face in kept}:
+            (self._output / gone).unlink(missing_ok=True)
         self._done[photo] = entry = {'photo': photo, 'key': key, 'kept': kept, 'rejected': rejected}
         with self._path.open('a') as file:
             file.write('\n' + json.dumps(entry) + '\n')  # a line that was cut off before stays alone

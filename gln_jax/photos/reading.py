@@ -8,9 +8,9 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
-from gln_jax import errors
+from gln_jax import errors, files
 
 MOST_PIXELS = 110_000_000
 """Pictures with more pixels are not read: in memory each pixel takes 3 or 4 bytes, several times over."""
@@ -43,15 +43,22 @@ def read(path):
     """The `Picture` in a file: of grey, RGB, CMYK, 16-bit or palette pixels, with or without alpha, turned by its EXIF
     data.
 
-    Of an animated file it is the first frame. 16 bits are rounded to 8, and colour profiles are not applied.
+    Of an animated file it is the first frame. 16 bits become 8, and colours of another profile sRGB, which is what the
+    pixels of a file without a profile mean.
 
     Raises:
-        InputError: the file is not there, empty, damaged, no picture, or one of more than MOST_PIXELS.
+        InputError: the file is not there, may not be read, is empty, damaged, no picture, or one of more than MOST_PIXELS,
+            or its name is not UTF-8.
     """
     path = pathlib.Path(path)
     if not path.is_file():
         raise errors.InputError(f'{path}: {"is a folder" if path.is_dir() else "no such file"}')
-    with path.open('rb') as file:
+    files.check_name(path)
+    try:
+        file = path.open('rb')
+    except OSError as error:
+        raise errors.InputError(f'{path}: cannot be opened ({error.strerror})') from error
+    with file:
         return decode(file, path)
 
 
@@ -81,8 +88,9 @@ def upright(picture):
     Raises:
         ValueError: it has 32 bits per pixel, whose range is not known.
     """
+    of_16_bits = picture.mode.startswith('I;16') or picture.mode == 'I' and picture.format == 'PPM'
     picture = ImageOps.exif_transpose(picture)
-    if picture.mode.startswith('I;16'):  # Pillow would clip the values instead of scaling them
+    if of_16_bits:  # Pillow would clip the values instead of scaling them
         picture = Image.fromarray(np.round(np.asarray(picture) / 257).astype(np.uint8))
     if picture.mode in ('I', 'F'):
         raise ValueError('32 bits per pixel, without a known range')
@@ -141,5 +149,18 @@ def _decoded(picture):
     if frames > 1:
         notes = (f'has {frames} frames, of which the first is used',)
     ending = {'JPEG': 'jpg', 'MPO': 'jpg', 'WEBP': 'webp'}.get(picture.format, 'png')
-    pixels = np.asarray(upright(picture))
+    pixels = np.asarray(_in_srgb(upright(picture), picture.info.get('icc_profile')))
     return Picture(pixels[..., None] if pixels.ndim == 2 else pixels, ending, notes)
+
+
+def _in_srgb(picture, profile):
+    """A picture of mode RGB or RGBA in sRGB, where an ICC profile (bytes, or None) says that it is not: Display P3, say."""
+    if not profile or picture.mode not in ('RGB', 'RGBA'):
+        return picture
+    try:
+        theirs = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if 'sRGB' in ImageCms.getProfileDescription(theirs):
+            return picture
+        return ImageCms.profileToProfile(picture, theirs, ImageCms.createProfile('sRGB'))
+    except (ImageCms.PyCMSError, OSError):  # a damaged profile, or one for other channels, says nothing
+        return picture

@@ -1,7 +1,6 @@
 """The paper's ablation: the global network alone, the local one alone, and the two joined, trained alike."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 
@@ -44,11 +43,11 @@ def run(options):
         'study': 'ablation', 'scale': options.scale, 'faces_seen': options.faces_seen,
         'equal': options.equal, 'networks': options.networks,
         'source_weights': options.source_weights, 'images': options.images, 'faces': runs.contents(sets)})
-    generators = {TITLES[network]: runs.trained(TITLES[network], one, Path(options.workdir, network))
+    generators = {TITLES[network]: runs.trained(TITLES[network], one, files.path(options.workdir) / network)
                   for network, one in configs.items()}
     scores = runs.scored(output, generators, sets, config)
     curves = {TITLES[network]: [(step * BATCH_SIZE, psnr) for step, psnr in runs.logged(
-        Path(options.workdir, network), 'validation_psnr')] for network in configs}
+        files.path(options.workdir) / network, 'validation_psnr')] for network in configs}
     costs = {TITLES[network]: speed.multiply_adds(one) for network, one in configs.items()}
     write(output, options, generators, scores, curves, costs, bicubic_validation(config))
 
@@ -110,7 +109,7 @@ def write(output, options, generators, scores, curves, costs, bicubic):
     files.write(output / 'ablation.json', json.dumps({
         'facts': facts, 'means': runs.means(everything), 'multiply_adds': costs, 'validation': curves,
         'bicubic_validation': bicubic, 'order': order, 'runs': {
-            title: provenance.of(Path(options.workdir, network)) for title, network in zip(titles, options.networks)},
+            title: provenance.of(files.path(options.workdir) / network) for title, network in zip(titles, options.networks)},
     }, indent=2) + '\n')
     titles_of_rows = ['network', 'multiply-adds a face', 'parameters', 'faces seen', f'val, dB (bicubic {bicubic:.2f})',
                       'trained at']

@@ -1,7 +1,6 @@
 """What the adversarial term is worth: stage 2 from one stage-1 network, with one lambda after the other."""
 
 import json
-from pathlib import Path
 import re
 
 import numpy as np
@@ -46,13 +45,13 @@ def run(options):
     for text in texts:  # 'auto' comes first where there are multiples of it
         factor = multiple_of_auto(text)
         weight = f'{lambdas[AUTO] * factor:.6g}' if factor else text
-        workdir = Path(options.workdir, folder_name(text))
+        workdir = files.path(options.workdir) / folder_name(text)
         found[text] = runs.trained(f'lambda {text}', _with_weight(base, weight), workdir, options.init)
         lambdas[text] = _lambda_of(workdir)
     ordered = sorted(texts, key=lambdas.get)
     names = {text: f'{text} ({lambdas[text]:.3g})' if AUTO in text else text for text in ordered}
     generators = {runs.STAGE_1: stage_1, **{f'lambda {names[text]}': found[text] for text in ordered}}
-    accuracies = {f'lambda {names[text]}': _accuracy(Path(options.workdir, folder_name(text))) for text in ordered}
+    accuracies = {f'lambda {names[text]}': _accuracy(files.path(options.workdir) / folder_name(text)) for text in ordered}
     scores = runs.scored(output, generators, sets, base)
     files.write(output / 'faces.png', pictures.png(runs.strip(generators, sets, base)))
     write(output, options, generators, scores, accuracies, f'lambda {names[AUTO]}' if AUTO in names else None)

@@ -1,6 +1,7 @@
 """Plots as bytes of PNG files: curves in panels, and groups of bars."""
 
 import io
+import itertools
 import textwrap
 
 import matplotlib
@@ -32,8 +33,9 @@ def curves(panels, columns=None):
     with pyplot.rc_context(STYLE):
         figure, axes = pyplot.subplots(rows, columns, figsize=(max(5.0, 3.6 * columns), HEIGHT * rows), squeeze=False)
         for place, (panel, axis) in enumerate(zip(panels, axes.flat)):
-            for colour, (name, (xs, ys)) in zip(COLOURS, panel['lines'].items()):
-                axis.plot(xs, ys, 'o-', color=colour, label=name, markersize=3, linewidth=1.4)
+            styles = itertools.product(('o-', 's--', '^:'), COLOURS)
+            for (style, colour), (name, (xs, ys)) in zip(styles, panel['lines'].items()):
+                axis.plot(xs, ys, style, color=colour, label=name, markersize=3, linewidth=1.4)
             axis.ticklabel_format(useOffset=False)
             if 'points' in panel:
                 axis.margins(x=0.3, y=0.1)  # room for their names
@@ -58,7 +60,7 @@ def bars(groups, series, title):
     with pyplot.rc_context(STYLE):
         figure, axis = pyplot.subplots(figsize=(np.clip(0.28 * len(groups) * (len(series) + 1.5), 5, 10), HEIGHT))
         width = 0.8 / len(series)
-        for number, (colour, (name, values)) in enumerate(zip(COLOURS, series.items())):
+        for number, (colour, (name, values)) in enumerate(zip(itertools.cycle(COLOURS), series.items())):
             places = np.arange(len(groups)) + (number + 0.5) * width - 0.4
             axis.bar(places, values, 0.9 * width, color=colour, label=name)
         low, high = min(map(min, series.values())), max(map(max, series.values()))
