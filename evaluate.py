@@ -64,7 +64,8 @@ def _parser():
                              'these at 8x, by PSNR on validation faces)')
     parser.add_argument('--data', type=command_line.path, metavar='NAME|DIR',
                         help=f'a folder of aligned 128x128 faces, or one of {", ".join(_named_data())}; '
-                             'default: what the checkpoint was trained on')
+                             'default: what the checkpoint was trained on, which for the weights that come with the '
+                             'project must be given')
     parser.add_argument('--split', default='test', metavar='SPLIT[,SPLIT...]',
                         help='the part of the data to score; several are scored one by one (default: test)')
     parser.add_argument('--methods', metavar='NAME[,NAME...]',
@@ -78,7 +79,8 @@ def _parser():
                              'twice the work')
     parser.add_argument('--output', type=command_line.path, metavar='DIR',
                         help='folder for the files; of several splits, and without --methods, with a folder for each '
-                             'inside (default: scores/DATA-SPLIT-PROTOCOL in the workdir, or beside the weights file; '
+                             'inside (default: scores/DATA-SPLIT-PROTOCOL in the workdir, beside the weights file, or of a name '
+                             'here; '
                              "with --methods, 'methods' stands for SPLIT)")
     parser.add_argument('--images', type=command_line.count, metavar='N',
                         help='score N faces, evenly spread (default: all)')

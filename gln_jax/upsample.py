@@ -47,7 +47,7 @@ def _parser():
                         'validation faces)')
     parser.add_argument('--scale', choices=('auto', '4', '8'), default='auto',
                         help="'auto' (default) takes for each face the network of the scale for its size, with --aligned "
-                        'that of 8x; a --ckpt of another scale than this is refused')
+                        'that of 8x (for aligned 32x32 faces give 4); with 4 or 8, a --ckpt of the other scale is refused')
     parser.add_argument('--aligned', action='store_true',
                         help='the input is aligned LR faces (16x16 pixels for 8x, 32x32 for 4x), each a file')
     faces = parser.add_argument_group('which faces')

@@ -55,7 +55,7 @@ def _parser():
                           help='arithmetic: --faces-seen is for the costliest network, and the others see as many more '
                           'faces as they take fewer multiply-adds (default: faces)')
     ablating.add_argument('--networks', type=_networks, default=','.join(NETWORKS), metavar='NAME[,NAME...]',
-                          help=f'in the order that is expected, of {", ".join((*NETWORKS, *OTHER_NETWORKS))} (default: the first five)')
+                          help=f'in rising order of the PSNR that is expected, as the last is what others are compared with, of {", ".join((*NETWORKS, *OTHER_NETWORKS))} (default: the first five)')
     weighing = studies.add_parser('lambda', help='what adversarial fine-tuning costs and gives, for several lambdas')
     weighing.add_argument('--init', required=True, metavar='PATH',
                           help='the stage-1 network: a workdir, a checkpoint, a weights file or a released name')
@@ -74,7 +74,8 @@ def _parser():
         study.add_argument('--workdir', type=command_line.path, required=True, metavar='DIR',
                            help='folder for the runs, a folder each')
         study.add_argument('--source-weights', default='uspol:3,ffhq256:3', metavar='SOURCE:WEIGHT[,...]',
-                           help="how often a face is drawn, by source; '' is all alike (default: uspol:3,ffhq256:3)")
+                           help="how often a face is drawn, by source; '' is all alike, for faces without these sources (default: "
+                                'uspol:3,ffhq256:3)')
     for study in (failing, ablating, weighing, tuning):
         study.add_argument('--data', type=command_line.path, required=True, metavar='DIR', help='folder of aligned faces')
         study.add_argument('--directory', type=command_line.path, default='', metavar='DIR',
