@@ -68,6 +68,19 @@ def test_mirrored_scores_say_so_and_lie_apart(door, tmp_path):
     assert summary['checkpoint'] == 'run 7, mirrored'
 
 
+def test_scores_of_some_faces_do_not_replace_those_of_all(door, tmp_path):
+    door()
+    door('--images=1')
+    for folder, images in (('trained_on_this-test-paper', 2), ('trained_on_this-test-paper-1-images', 1)):
+        assert json.loads((tmp_path / 'run' / 'scores' / folder / 'scores.json').read_text())['images'] == images
+
+
+def test_a_tilde_behind_an_equals_sign_is_the_home_folder(door, tmp_path, monkeypatch):
+    monkeypatch.setenv('HOME', str(tmp_path))
+    door('--output=~/scores')
+    assert (tmp_path / 'scores' / 'scores.json').exists()
+
+
 @pytest.mark.parametrize('arguments, said', [
     (['--split=tset'], "'tset'"), (['--data=no_such'], "'no_such'"), (['--split=,'], '--split'),
     (['--mirrored', '--methods=bicubic'], '--mirrored')])
