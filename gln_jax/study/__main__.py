@@ -55,7 +55,8 @@ def _parser():
                           help='arithmetic: --faces-seen is for the costliest network, and the others see as many more '
                           'faces as they take fewer multiply-adds (default: faces)')
     ablating.add_argument('--networks', type=_networks, default=','.join(NETWORKS), metavar='NAME[,NAME...]',
-                          help=f'in rising order of the PSNR that is expected, as the last is what others are compared with, of {", ".join((*NETWORKS, *OTHER_NETWORKS))} (default: the first five)')
+                          help='in rising order of the PSNR that is expected, as the last is what others are compared with, of '
+                               f'{", ".join((*NETWORKS, *OTHER_NETWORKS))} (default: the first five)')
     weighing = studies.add_parser('lambda', help='what adversarial fine-tuning costs and gives, for several lambdas')
     weighing.add_argument('--init', required=True, metavar='PATH',
                           help='the stage-1 network: a workdir, a checkpoint, a weights file or a released name')
