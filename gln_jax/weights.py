@@ -90,10 +90,13 @@ def _checkpoint(folder):
     stages = [0, schedule.total_steps(config)]  # the optimisers' states may differ; a copied folder's name tells no step
     if not (folder.name.isdigit() and int(folder.name) <= config.reconstruction.steps):
         stages.reverse()
+    likely, other = (steps.shape_after(config, step) for step in stages)
     try:
-        return Checkpoint(folder, config, checkpoints.load_state(folder, steps.shape_after(config, stages[0])))
+        return Checkpoint(folder, config, checkpoints.load_state(folder, likely))
     except errors.InputError:
-        return Checkpoint(folder, config, checkpoints.load_state(folder, steps.shape_after(config, stages[1])))
+        if jax.tree.structure(likely) == jax.tree.structure(other):
+            raise
+        return Checkpoint(folder, config, checkpoints.load_state(folder, other))
 
 
 def load_for(config, path):
