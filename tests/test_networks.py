@@ -23,6 +23,24 @@ def made(network, scale):
     return module, jax.jit(module.init)(jax.random.key(0), lr)['params'], lr
 
 
+def altered(parameters, amount):
+    """They differ from a fresh network's, as a trained one's do."""
+    return jax.tree.map(lambda leaf: leaf + amount * np.cos(np.arange(leaf.size, dtype=np.float32)).reshape(leaf.shape),
+                        parameters)
+
+
+def started(network, scale, parameters):
+    """The module, and its parameters where training starts from those of a part of it."""
+    config = settings.default()
+    config.network, config.scale = network, scale
+    start = jax.jit(lambda parameters: steps.create_state(config, parameters).generator)(parameters)
+    return networks.generator(config), start
+
+
+def restored(module, parameters, lr):
+    return jax.jit(module.apply)({'params': parameters}, lr)
+
+
 def shapes(network, scale):
     """(shape of the output, shapes of the parameters), without computing either."""
     module, lr = module_and_input(network, scale)
@@ -55,27 +73,23 @@ def test_ablations_have_one_stream_only(scale):
 @pytest.mark.parametrize('scale', [4, 8])
 def test_a_gln_starts_where_its_global_network_ended(scale):
     module, parameters, lr = made('gn', scale)
-    parameters = jax.tree.map(lambda leaf: leaf + 0.003 * jnp.cos(jnp.arange(leaf.size)).reshape(leaf.shape), parameters)
-    config = settings.default()
-    config.network, config.scale = 'gln4', scale
-    start = steps.create_state(config, parameters).generator
-    given = module.apply({'params': parameters}, lr)
+    parameters = altered(parameters, 0.003)
+    given = restored(module, parameters, lr)
     assert jnp.std(given - images.upsample(lr, scale, 'bilinear')) > 0.05, 'it is a trained one'
+    whole, start = started('gln4', scale, parameters)
     inside = slice(8, -8)  # the local network's convolutions see black beyond the border
-    np.testing.assert_allclose(networks.generator(config).apply({'params': start}, lr)[:, inside, inside],
-                               jnp.maximum(given, 0)[:, inside, inside], atol=1e-5)
+    np.testing.assert_allclose(restored(whole, start, lr)[:, inside, inside], jnp.maximum(given, 0)[:, inside, inside],
+                               atol=1e-5)
 
 
 @pytest.mark.parametrize('part, whole', [('gln4', 'gln6'), ('gln6', 'gln8'), ('gln4', 'gln8')])
 def test_a_gln_starts_where_one_of_fewer_layers_ended(part, whole):
     module, parameters, lr = made(part, 8)
-    parameters = jax.tree.map(lambda leaf: leaf + 0.01 * jnp.cos(jnp.arange(leaf.size)).reshape(leaf.shape), parameters)
-    config = settings.default()
-    config.network = whole
-    start = steps.create_state(config, parameters).generator
-    given = module.apply({'params': parameters}, lr)
+    parameters = altered(parameters, 0.01)
+    given = restored(module, parameters, lr)
     assert jnp.std(given - images.upsample(lr, 8, 'bilinear')) > 0.05, 'it is a trained one'
-    np.testing.assert_allclose(networks.generator(config).apply({'params': start}, lr), given, atol=1e-4)
+    module, start = started(whole, 8, parameters)
+    np.testing.assert_allclose(restored(module, start, lr), given, atol=1e-4)
     new = start['local']['Conv_1']['kernel'][..., 16:] if part == 'gln4' else start['local']['Conv_3']['kernel']
     assert jnp.std(new) > 0.01, 'what is new can learn'
 
@@ -104,7 +118,7 @@ def test_upsampling_stream_is_a_deconvolution(scale):
 def test_fresh_network_gives_about_the_bilinear_image(network):
     module, parameters, lr = made(network, 8)
     bilinear = images.upsample(lr, 8, 'bilinear')
-    assert jnp.mean(jnp.abs(module.apply({'params': parameters}, lr) - bilinear)) < 0.1
+    assert jnp.mean(jnp.abs(restored(module, parameters, lr) - bilinear)) < 0.1
 
 
 def test_every_pixel_of_the_face_can_change_every_other():
@@ -146,7 +160,7 @@ def test_columns_at_once_change_neither_the_image_nor_the_gradient(layers, colum
     plain, folded = (networks.LocalNetwork(networks.LOCAL_LAYERS[layers], at_once) for at_once in (1, columns_at_once))
     parameters = jax.jit(plain.init)(jax.random.key(0), maps)
     chex.assert_trees_all_equal(parameters, jax.jit(folded.init)(jax.random.key(0), maps))
-    parameters = jax.tree.map(lambda leaf: leaf + 0.05 * jax.random.normal(jax.random.key(2), leaf.shape), parameters)
+    parameters = altered(parameters, 0.05)
 
     def image_and_gradients(network):
         loss = lambda parameters, maps: jnp.mean(network.apply(parameters, maps) ** 2)
@@ -166,8 +180,8 @@ def test_columns_at_once_are_those_of_the_config():
 
 def test_with_its_mirror_image_a_network_treats_left_and_right_alike():
     module, parameters, lr = made('gln3', 8)
-    parameters = jax.tree.map(lambda leaf: leaf + 0.05 * jax.random.normal(jax.random.key(leaf.size), leaf.shape), parameters)
-    plain = lambda lr: module.apply({'params': parameters}, lr)
+    parameters = altered(parameters, 0.05)
+    plain = lambda lr: restored(module, parameters, lr)
     both = networks.with_mirror_image(plain)
     np.testing.assert_allclose(both(lr[:, :, ::-1])[:, :, ::-1], both(lr), atol=1e-5)
     assert np.abs(plain(lr[:, :, ::-1])[:, :, ::-1] - plain(lr)).max() > 0.01
