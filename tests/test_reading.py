@@ -10,7 +10,7 @@ import zlib
 import hypothesis
 from hypothesis import strategies
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageOps
 import pytest
 
 from gln_jax import errors
@@ -74,13 +74,22 @@ def test_colours_of_another_profile_become_srgb():
         assert np.abs(found.astype(int) - expected).mean() < 1
 
 
-@pytest.mark.parametrize('orientation, undo', [(3, 2), (6, 1), (8, 3)])
-def test_pictures_are_turned_upright(orientation, undo):
+@pytest.mark.parametrize('form', ['PNG', 'TIFF'])
+def test_pictures_are_turned_upright(form):
     exif = Image.Exif()
-    exif[0x0112] = orientation
-    turned = np.rot90(colours(), undo)
-    picture = read(file_of(np.ascontiguousarray(turned), 'PNG', exif=exif))
-    np.testing.assert_array_equal(picture.pixels, colours())
+    for orientation in range(1, 9):
+        exif[0x0112] = orientation
+        content = file_of(colours(), form, exif=exif)
+        expected = ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
+        np.testing.assert_array_equal(read(content).pixels, expected, err_msg=f'{orientation}')
+
+
+def test_exif_data_that_are_unusual_or_damaged_do_not_matter():
+    turned_by_6 = struct.pack('>HHIHH', 0x0112, 3, 1, 6, 0)
+    resolution_as_byte = struct.pack('>HHIBxxx', 0x011a, 1, 1, 72)
+    unusual = b'Exif\0\0MM\0*' + struct.pack('>IH', 8, 2) + turned_by_6 + resolution_as_byte + bytes(4)
+    for exif, expected in ((unusual, np.rot90(colours(), -1)), (b'damaged', colours())):
+        np.testing.assert_array_equal(read(file_of(colours(), exif=exif)).pixels, expected)
 
 
 def test_of_an_animation_the_first_frame_is_used_and_that_is_said():

@@ -13,7 +13,6 @@ SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 
 _PNG_BITS_AND_COLOUR = slice(24, 26)
 _PNG_8_BIT_RGB = b'\x08\x02'
-_EXIF_ORIENTATION = 0x0112
 
 
 def encoded_face(path):
@@ -40,13 +39,9 @@ def encoded_face(path):
 
 
 def _is_plain(picture, data):
-    if picture.mode != 'RGB' or 'transparency' in picture.info or _is_turned(picture):
+    if picture.mode != 'RGB' or 'transparency' in picture.info or reading.orientation(picture) != 1:
         return False
     return picture.format == 'JPEG' or picture.format == 'PNG' and data[_PNG_BITS_AND_COLOUR] == _PNG_8_BIT_RGB
-
-
-def _is_turned(picture):
-    return picture.getexif().get(_EXIF_ORIENTATION, 1) != 1
 
 
 def _png(picture):

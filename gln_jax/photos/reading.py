@@ -8,7 +8,7 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms
 
 from gln_jax import errors, files
 
@@ -23,6 +23,13 @@ READ = ('AVIF', 'BMP', 'DIB', 'GIF', 'JPEG', 'JPEG2000', 'PNG', 'PPM', 'TIFF', '
 
 ENDINGS = ('.avif', '.bmp', '.gif', '.jp2', '.jpeg', '.jpg', '.mpo', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp')
 """Endings of the files in a folder that count as pictures, in lower case."""
+
+_EXIF_ORIENTATION = 0x0112
+_TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+          5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+          8: Image.Transpose.ROTATE_90}
+"""What makes a picture of each orientation upright. Pillow's own `exif_transpose` also writes all EXIF data anew, and fails
+where any of them is unusual."""
 
 _bomb_check = threading.Lock()
 
@@ -89,7 +96,10 @@ def upright(picture):
         ValueError: it has 32 bits per pixel, whose range is not known.
     """
     of_16_bits = picture.mode.startswith('I;16') or picture.mode == 'I' and picture.format == 'PPM'
-    picture = ImageOps.exif_transpose(picture)
+    picture.load()  # which turns a TIFF picture itself
+    turn = _TURNS.get(orientation(picture))
+    if turn is not None:
+        picture = picture.transpose(turn)
     if of_16_bits:  # Pillow would clip the values instead of scaling them
         picture = Image.fromarray(np.round(np.asarray(picture) / 257).astype(np.uint8))
     if picture.mode in ('I', 'F'):
@@ -99,6 +109,14 @@ def upright(picture):
     if mode == 'LA' and picture.mode != 'LA':  # Pillow takes one transparent grey over into RGBA only
         picture = picture.convert('RGBA')
     return picture.convert(mode)
+
+
+def orientation(picture):
+    """How a Pillow picture is turned, as EXIF counts it: 1 is upright, and so it is taken where the EXIF data are damaged."""
+    try:
+        return picture.getexif().get(_EXIF_ORIENTATION, 1)
+    except Exception:  # Pillow raises whatever its parser meets
+        return 1
 
 
 def reason(error, file):
