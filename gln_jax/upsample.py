@@ -126,17 +126,20 @@ def _run(options, paths, is_folder):
         upsamplers = face_upsampling.load_each_scale(PHOTO_BATCH_SIZE)
     entries, failed = [], []
     work = _aligned_faces if options.aligned else _photographs
-    with tqdm(total=len(paths), unit=' files', disable=not is_folder, file=sys.stderr) as bar:
-        for path, entry in work(options, paths, names, upsamplers, destination):
-            entries.append({'file': str(path)} | entry)
-            bar.update()
-            if 'error' in entry:
-                if not is_folder:
-                    raise errors.InputError(entry['error'])
-                failed.append(path)
-            for line in [entry['error']] if 'error' in entry else _told(path, entry, is_folder):
-                bar.write(line, file=sys.stderr if options.json or 'error' in entry else sys.stdout)
-    report = outputs.write_report(destination, upsamplers, entries)
+    try:
+        with tqdm(total=len(paths), unit=' files', disable=not is_folder, file=sys.stderr) as bar:
+            for path, entry in work(options, paths, names, upsamplers, destination):
+                bar.update()
+                if 'error' in entry:
+                    if not is_folder:
+                        raise errors.InputError(entry['error'])
+                    failed.append(path)
+                entries.append({'file': str(path)} | entry)
+                for line in [entry['error']] if 'error' in entry else _told(path, entry, is_folder):
+                    bar.write(line, file=sys.stderr if options.json or 'error' in entry else sys.stdout)
+    finally:
+        if entries:  # of what is done, where something ends it early
+            report = outputs.write_report(destination, upsamplers, entries)
     if options.json:
         print(report, end='')
     if is_folder:

@@ -124,6 +124,7 @@ def test_a_folder_goes_on_after_bad_files_and_fails_in_the_end(run, tmp_path):
         save(folder / name, photo())
     (folder / 'c.jpg').write_bytes(b'')
     save(folder / 'd.png', np.zeros((1, 1, 3), np.uint8))
+    long = save(folder / f'{"e" * 240}.png', photo()).name
     (folder / 'notes.txt').write_text('not a picture and no picture by its name')
     with (tmp_path / 'eyes.csv').open('w', newline='') as file:
         table = csv.writer(file)
@@ -131,13 +132,30 @@ def test_a_folder_goes_on_after_bad_files_and_fails_in_the_end(run, tmp_path):
         table.writerows([name, *EYES[0], *EYES[1]] for name in ('a.png', 'b.jpg', 'b.png'))
     code, told, complaints = run('-i', folder, '--eyes-csv', tmp_path / 'eyes.csv')
     assert code == 1
-    assert '3 of 5 files done, 3 faces restored' in told
+    assert '3 of 6 files done, 3 faces restored' in told
     assert 'c.jpg: cannot be read as a picture (the file is empty)' in complaints
     assert 'd.png: is 1x1 pixels, too small for a face' in complaints
-    assert 'error: 2 of 5 files failed: c.jpg, d.png' in complaints
+    assert f'{long}: the name is too long; shorten that of the input' in complaints
+    assert f'error: 3 of 6 files failed: c.jpg, d.png, {long}' in complaints
     assert written(tmp_path / 'out/restored_imgs') == ['a.png', 'b_jpg.jpg', 'b_png.png']
     report = json.loads((tmp_path / 'out/report.json').read_text())
-    assert [pathlib.Path(entry['file']).name for entry in report['files'] if 'error' in entry] == ['c.jpg', 'd.png']
+    assert [pathlib.Path(entry['file']).name for entry in report['files'] if 'error' in entry] == ['c.jpg', 'd.png', long]
+
+
+def test_a_folder_that_is_interrupted_has_a_report_of_what_is_done(run, tmp_path, monkeypatch):
+    original = outputs.write_photo
+
+    def interrupted(destination, name, *others):
+        if name == 'b':
+            raise KeyboardInterrupt
+        return original(destination, name, *others)
+
+    monkeypatch.setattr(outputs, 'write_photo', interrupted)
+    for name in 'abc':
+        save(tmp_path / f'in/{name}.png', np.full((30, 40, 3), 80, np.uint8))
+    assert run('-i', tmp_path / 'in')[0] == 130
+    entry, = json.loads((tmp_path / 'out/report.json').read_text())['files']
+    assert entry['output'] == 'restored_imgs/a.png'
 
 
 def test_aligned_faces(run, tmp_path):

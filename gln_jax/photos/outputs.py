@@ -2,6 +2,7 @@
 
 import collections
 import json
+import os
 import pathlib
 import tempfile
 
@@ -12,6 +13,9 @@ from gln_jax import errors, files, images, pictures
 from gln_jax.photos import reading
 
 FACES, PHOTOS, COMPARISONS, REPORT = 'restored_faces', 'restored_imgs', 'cmp', 'report.json'
+
+LONGEST_NAME = 240
+"""Bytes of a file's name; disks take 255, of which `files.write` needs some while it writes."""
 
 
 class Outputs:
@@ -30,8 +34,10 @@ class Outputs:
             raise errors.InputError(f'{folder}: no permission to write there; name another folder') from None
 
     def check(self, *names):
-        """Raises InputError where one of the files is there already and may not be replaced."""
+        """Raises InputError where one of the files is there already and may not be replaced, or has too long a name."""
         for name in names:
+            if len(os.fsencode(os.path.basename(name))) > LONGEST_NAME:
+                raise errors.InputError(f'{self.folder / name}: the name is too long; shorten that of the input')
             if not self._overwrite and (self.folder / name).exists():
                 raise errors.InputError(f'{self.folder / name}: is there already; give --overwrite to replace it, or '
                                         'another folder')
