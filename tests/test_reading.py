@@ -109,11 +109,12 @@ def png_header(width, height):
 @pytest.mark.parametrize('content, message', [
     (b'', 'photo: cannot be read as a picture .the file is empty'),
     (b'Dear Sir or Madam, ' * 20, 'photo: cannot be read as a picture .not a picture'),
+    (b'\0\0\0\x24ftypheic' + bytes(100), 'photo: cannot be read as a picture .HEIC or the like; convert it to JPEG or PNG'),
     (file_of(colours(), 'JPEG')[:700], 'photo: cannot be read as a picture .image file is truncated'),
     (file_of(colours())[:2000], 'photo: cannot be read as a picture'),
     (png_header(30_000, 30_000), 'photo: is 30000x30000 pixels, 900 million; at most 110 million'),
     (file_of(Image.fromarray(np.zeros((9, 9), np.float32)), 'TIFF'), '32 bits per pixel'),
-], ids=['empty', 'text', 'truncated jpeg', 'truncated png', 'huge', 'float'])
+], ids=['empty', 'text', 'heic', 'truncated jpeg', 'truncated png', 'huge', 'float'])
 def test_bad_files_are_named(content, message):
     before = Image.MAX_IMAGE_PIXELS
     with pytest.raises(errors.InputError, match=message):

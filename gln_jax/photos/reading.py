@@ -21,15 +21,16 @@ WRITTEN = {'png': 'PNG', 'jpg': 'JPEG', 'webp': 'WEBP'}
 READ = ('AVIF', 'BMP', 'DIB', 'GIF', 'JPEG', 'JPEG2000', 'PNG', 'PPM', 'TIFF', 'WEBP')
 """Pillow's names of the formats that are read; it knows more, some of which start other programs."""
 
-ENDINGS = ('.avif', '.bmp', '.gif', '.jp2', '.jpeg', '.jpg', '.mpo', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp')
-"""Endings of the files in a folder that count as pictures, in lower case."""
+ENDINGS = ('.avif', '.bmp', '.gif', '.heic', '.heif', '.jfif', '.jp2', '.jpe', '.jpeg', '.jpg', '.mpo', '.pgm', '.png',
+           '.ppm', '.tif', '.tiff', '.webp')
+"""Endings of the files in a folder that count as pictures, in lower case; HEIC ones cannot be read, and that is told."""
 
 _EXIF_ORIENTATION = 0x0112
 _TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
           5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
           8: Image.Transpose.ROTATE_90}
-"""What makes a picture of each orientation upright. Pillow's own `exif_transpose` also writes all EXIF data anew, and fails
-where any of them is unusual."""
+"""What makes a picture of each orientation upright. Pillow's own `exif_transpose` also writes all EXIF data anew, and
+fails where any of them is unusual."""
 
 _bomb_check = threading.Lock()
 
@@ -112,7 +113,7 @@ def upright(picture):
 
 
 def orientation(picture):
-    """How a Pillow picture is turned, as EXIF counts it: 1 is upright, and so it is taken where the EXIF data are damaged."""
+    """How a Pillow picture is turned, as EXIF counts it: 1 is upright, as one counts whose EXIF data are damaged."""
     try:
         return picture.getexif().get(_EXIF_ORIENTATION, 1)
     except Exception:  # Pillow raises whatever its parser meets
@@ -122,9 +123,12 @@ def orientation(picture):
 def reason(error, file):
     """Why a file could not be read as a picture, in a few words."""
     file.seek(0)
-    if not file.read(1):
+    start = file.read(8)
+    if not start:
         return 'the file is empty'
-    return 'not a picture' if isinstance(error, Image.UnidentifiedImageError) else str(error) or type(error).__name__
+    if not isinstance(error, Image.UnidentifiedImageError):
+        return str(error) or type(error).__name__
+    return 'HEIC or the like; convert it to JPEG or PNG first' if start[4:] == b'ftyp' else 'not a picture'
 
 
 def encode(pixels, ending):
