@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 import pytest
 
-from gln_jax import alignment, config, images, prepare
+from gln_jax import alignment, config, errors, images, prepare
 from gln_jax.data import drawing, faces, folder, identities
 from gln_jax.photos import face_crops, given_eyes, perceptual_hash, preparing
 
@@ -67,13 +67,14 @@ def test_drawn_photographs_become_aligned_faces_and_every_rejection_is_told(run,
     save(photos / 'blurred.png', cv2.GaussianBlur(photo(6), (0, 0), 4))
     save(photos / 'wall.png', np.full((100, 100, 3), 90, np.uint8))
     (photos / 'broken.jpg').write_bytes(b'\xff\xd8\xff no picture')
+    (photos / 'phone.heic').write_bytes(b'\0\0\0\x24ftypheic' + bytes(99))
     code, told, _ = run()
-    assert code == 0 and '6 faces' in told and '3 people' in told and '5 rejected' in told
+    assert code == 0 and '6 faces' in told and '3 people' in told and '6 rejected' in told
     reasons = {row['file']: row['reason'] for row in rows(tmp_path / 'out/rejected.csv')}
     assert reasons['again/copy.jpg'].startswith('duplicate of Anna_NumberA_0001.png')
     assert reasons['small.png'].startswith('too small: spans 6') and reasons['blurred.png'].startswith('blurred')
     assert reasons['wall.png'] == 'no face was found' and 'cannot be read' in reasons['broken.jpg']
-    assert len(reasons) == 5
+    assert 'HEIC or the like; convert it' in reasons['phone.heic'] and len(reasons) == 6
 
     index = rows(tmp_path / 'out/index.csv')
     assert [row['identity'] for row in index] == [f'Anna_Number{letter}' for letter in 'AABBCC']
@@ -175,9 +176,25 @@ def test_bad_arguments_are_one_line(run, tmp_path):
         assert code == 2 and message in complaint and len(complaint.strip().splitlines()) == 1, complaint
     assert run()[0] == 0
     code, _, complaint = run('--min-size', '64')
-    assert code == 2 and 'out: was begun with another filters' in complaint
+    assert code == 2 and 'out: was begun with another --min-size, --min-detail or --detector;' in complaint
     code, told, complaint = run('--min-size', '500', output='none')
     assert code == 1 and 'no face was kept' in complaint and '1 too small' in told
+
+
+def test_given_eyes_outside_the_picture_are_rejected(run, tmp_path):
+    for name in 'ab':
+        save(tmp_path / f'photos/{name}.png', photo(1))
+    (tmp_path / 'eyes.csv').write_text('file,left_x,left_y,right_x,right_y\na.png,150,140,194,140\nb.png,290,140,310,140\n')
+    assert run('--eyes-csv', tmp_path / 'eyes.csv', '--min-size', '10')[0] == 0
+    assert [row['photo'] for row in rows(tmp_path / 'out/index.csv')] == ['a.png']
+    rejected, = rows(tmp_path / 'out/rejected.csv')
+    assert (rejected['file'], rejected['reason']) == ('b.png', 'eyes outside the picture: it is 298x298 pixels')
+
+
+def test_a_process_that_is_killed_is_one_line():
+    with pytest.raises(errors.RunError, match='a process was killed, most likely for want of memory; the same command'):
+        with preparing._mapped(os._exit, [1, 1], 2) as results:
+            list(results)
 
 
 @pytest.mark.parametrize('file, person', [

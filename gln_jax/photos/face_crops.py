@@ -26,7 +26,8 @@ def crops(photo, name, output, filters, eyes=None, is_one_person=False):
         name: of the faces, without ending: `<name>_0.png` is the first, `_1` the second from the left.
         output: the folder.
         filters: Filters.
-        eyes: a list of eyes ((x, y), (x, y)), the left one in the image first; None looks for faces.
+        eyes: a list of eyes ((x, y), (x, y)), the left one in the image first; None looks for faces. Where one of
+            them lies outside the picture, the face is rejected: what is missing would be mirrored at the border.
         is_one_person: whether the photograph is known to be of one person: the face nearest to the middle.
 
     Returns:
@@ -37,6 +38,7 @@ def crops(photo, name, output, filters, eyes=None, is_one_person=False):
         rgb = reading.rgb(reading.read(photo).pixels)
     except errors.InputError as error:
         return [], [{'eyes': None, 'reason': str(error).removeprefix(f'{photo}: ')}]
+    height, width = rgb.shape[:2]
     places = [face.eyes for face in detection.detect(rgb, filters.detector)] if eyes is None else eyes
     if not places:
         return [], [{'eyes': None, 'reason': 'no face was found'}]
@@ -46,6 +48,10 @@ def crops(photo, name, output, filters, eyes=None, is_one_person=False):
         eyes_known = np.round(place, 2).tolist()
         if is_one_person and place is not nearest:
             rejected.append({'eyes': eyes_known, 'reason': 'not the face in the middle, whose person the name tells'})
+            continue
+        inside = [-0.5 <= x <= width - 0.5 and -0.5 <= y <= height - 0.5 for x, y in place]
+        if eyes is not None and not all(inside):
+            rejected.append({'eyes': eyes_known, 'reason': f'eyes outside the picture: it is {width}x{height} pixels'})
             continue
         source_px = images.FACE_SIZE / alignment.magnification(alignment.to_template(place))
         face = alignment.align(rgb, place)

@@ -22,6 +22,10 @@ from gln_jax.photos import face_crops, perceptual_hash, reading
 
 JOURNAL, REJECTED, FACES = 'prepare.jsonl', 'rejected.csv', 'faces'
 
+FLAGS = {'directory': '-i', 'filters': '--min-size, --min-detail or --detector', 'most_differing_bits': '--duplicate-bits',
+         'identity': '--identity', 'source': '--source', 'eyes': '--eyes-csv'}
+"""The command's flag for each setting that the journal keeps."""
+
 
 class Settings(NamedTuple):
     filters: face_crops.Filters
@@ -69,6 +73,7 @@ def prepare(directory, output, settings, eyes=None, processes=1):
 
     Raises:
         InputError: see `photos_below`; or the output folder holds something else, or faces made with other settings.
+        RunError: one of the processes was killed.
     """
     photos = photos_below(directory)
     journal = Journal(output, {'directory': str(directory.resolve()), **_plain(settings), 'eyes': eyes or {}})
@@ -106,8 +111,8 @@ class Journal:
         first, *lines = self._path.read_text().splitlines()
         differing = sorted(name for name, value in settings.items() if json.loads(first).get(name) != value)
         if differing:
-            raise errors.InputError(f'{output}: was begun with another {differing[0]}; give the same, or another '
-                                    'folder')
+            raise errors.InputError(f'{output}: was begun with another {FLAGS[differing[0]]}; give the same, or '
+                                    'another folder')
         for line in lines:
             try:
                 entry = json.loads(line)
@@ -172,7 +177,7 @@ def _crop(directory, output, settings, eyes, photo):
 
 @contextlib.contextmanager
 def _mapped(function, items, processes):
-    """The results of `function` for all items, in order."""
+    """The results of `function` for all items, in order. Raises RunError where a process was killed."""
     if processes == 1:
         yield map(function, items)
         return
@@ -180,6 +185,9 @@ def _mapped(function, items, processes):
     pool = concurrent.futures.ProcessPoolExecutor(processes, start, _begin_process)
     try:
         yield pool.map(function, items, chunksize=4)
+    except concurrent.futures.BrokenExecutor as error:
+        raise errors.RunError('a process was killed, most likely for want of memory; the same command with fewer '
+                              '--processes continues') from error
     finally:
         pool.shutdown(cancel_futures=True)
 
