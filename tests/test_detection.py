@@ -5,7 +5,7 @@ import pytest
 
 from gln_jax import errors, images
 from gln_jax.data import drawing
-from gln_jax.photos import detection, eyes, face_windows, given_eyes, measure_detection, train_eyes
+from gln_jax.photos import detection, eyes, face_windows, given_eyes, measure_detection, measure_sizes, train_eyes
 
 BORDERS = (60, 60, 70, 50)  # above, below, left and right of a drawn face
 
@@ -251,11 +251,13 @@ def test_the_measuring_command_counts_found_and_false_faces(tmp_path, capsys, mo
     assert 'missed: wrong.png' in table and 'false:  wrong.png' in table
 
 
-def test_the_commands_tell_bad_folders_in_a_line(tmp_path, capsys):
-    for command, flag in ((measure_detection, '--photos'), (train_eyes, '--faces')):
+def test_the_commands_tell_bad_folders_in_a_line(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv('HOME', str(tmp_path))
+    for command, *flags in ((measure_detection, '--photos=~/none'), (train_eyes, '--faces=~/none'),
+                            (measure_sizes, '--ckpt=~/none', '--data=faces')):
         with pytest.raises(SystemExit) as ended:
-            command.main([f'{flag}={tmp_path / "none"}'])
-        assert ended.value.code == 2 and 'none' in capsys.readouterr().err
+            command.main(flags)
+        assert ended.value.code == 2 and f'{tmp_path}/none' in capsys.readouterr().err
     (tmp_path / 'eyes.csv').write_text('file,left_x,left_y,right_x,right_y\ngone.png,1,2,3,4\n')
     with pytest.raises(SystemExit) as ended:
         measure_detection.main([f'--photos={tmp_path}'])

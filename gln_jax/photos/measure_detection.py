@@ -31,14 +31,14 @@ HEADER = 'photos       method                        found  median  90th pct  fa
 def main(arguments=None):
     """The command; see the top of this file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--photos', required=True, metavar='DIR', type=pathlib.Path)
+    parser.add_argument('--photos', type=command_line.path, required=True, metavar='DIR')
     parser.add_argument('--every', default=1, type=command_line.count, metavar='N', help='measure every Nth photo only')
     parser.add_argument('--detector', type=command_line.path, metavar='FILE',
                         help='a YuNet ONNX file, measured beside the Haar cascades')
     parser.add_argument('--list', action='store_true', help='name the photos with missed and false faces')
     options = parser.parse_args(arguments)
     with errors.reported():
-        photos = read_photos(options.photos)[::options.every]
+        photos = read_photos(pathlib.Path(options.photos))[::options.every]
         print(HEADER)
         for crop in CROPS:
             for name, method in methods(options.detector).items():

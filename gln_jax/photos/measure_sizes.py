@@ -37,7 +37,7 @@ def main(arguments=None):
     parser.add_argument('--split', default='val', help='default: %(default)s')
     options = parser.parse_args(arguments)
     with errors.reported():
-        names = options.ckpt.split(',') if options.ckpt else [weights.best(8), weights.best(4)]
+        names = list(map(command_line.path, options.ckpt.split(','))) if options.ckpt else [weights.best(8), weights.best(4)]
         upsamplers = [face_upsampling.load(name, batch_size=BATCH_SIZE) for name in names]
         config = settings.default()
         config.data.update(name='folder', path=options.data, directory=options.directory)

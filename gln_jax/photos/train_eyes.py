@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import PIL.Image
 
-from gln_jax import errors, files, images
+from gln_jax import command_line, errors, files, images
 from gln_jax.data import folder
 from gln_jax.photos import eyes, face_windows
 
@@ -38,11 +38,11 @@ WRONG_BEYOND = 0.4
 def main(arguments=None):
     """The command; see the top of this file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--faces', required=True, metavar='DIR', type=pathlib.Path, help='folder of aligned faces')
-    parser.add_argument('--output', default=eyes.FILE, metavar='FILE', type=pathlib.Path, help='default: %(default)s')
+    parser.add_argument('--faces', type=command_line.path, required=True, metavar='DIR', help='folder of aligned faces')
+    parser.add_argument('--output', type=command_line.path, default=eyes.FILE, metavar='FILE', help='default: %(default)s')
     options = parser.parse_args(arguments)
     with errors.reported():
-        faces = read_faces(options.faces)
+        faces = read_faces(pathlib.Path(options.faces))
         matrices = {}
         for size in eyes.SIZES:
             matrices |= train(faces, size)
