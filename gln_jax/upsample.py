@@ -22,17 +22,17 @@ from tqdm import tqdm
 
 from gln_jax import command_line, errors
 
-ALIGNED_BATCH_SIZE, PHOTO_BATCH_SIZE = 32, 4  # of a photograph's face, four variants at once
-
 
 def main(arguments=None):
     options = _parser().parse_args(arguments)
     with errors.reported():
         from gln_jax import parallel  # only now: --help comes at once
-        parallel.a_device_per_core(ALIGNED_BATCH_SIZE if options.aligned else PHOTO_BATCH_SIZE)
+        # Of photographs it is one face after the other, in four variants at once where disagreement is measured.
+        batch_size = 32 if options.aligned else 1 if options.disagreement is False else 4
+        parallel.a_device_per_core(batch_size)
         paths, is_folder = _inputs(pathlib.Path(options.input))
         _check(options, is_folder)
-        _run(options, paths, is_folder)
+        _run(options, paths, is_folder, batch_size)
 
 
 def _parser():
@@ -107,7 +107,7 @@ def _inputs(path):
     return paths, True
 
 
-def _run(options, paths, is_folder):
+def _run(options, paths, is_folder, batch_size):
     from gln_jax.photos import detection, face_upsampling, outputs  # after the flags, so that --help comes at once
     if options.detector:
         detection.check_detector(options.detector)
@@ -121,9 +121,9 @@ def _run(options, paths, is_folder):
         reading.read(paths[0])  # before the network is loaded, which takes longer
     scale = None if options.scale == 'auto' else int(options.scale)
     if options.aligned or options.ckpt or scale:
-        upsamplers = face_upsampling.load(options.ckpt, scale, ALIGNED_BATCH_SIZE if options.aligned else PHOTO_BATCH_SIZE),
+        upsamplers = face_upsampling.load(options.ckpt, scale, batch_size),
     else:
-        upsamplers = face_upsampling.load_each_scale(PHOTO_BATCH_SIZE)
+        upsamplers = face_upsampling.load_each_scale(batch_size)
     entries, failed = [], []
     work = _aligned_faces if options.aligned else _photographs
     try:

@@ -134,6 +134,16 @@ def test_without_a_chosen_network_each_face_gets_the_one_for_its_size(upsampler,
     assert forced.factor == 4 and forced.faces[0].lr.shape[0] == 32
 
 
+def test_a_network_that_is_loaded_takes_as_many_faces_at_once_as_go_through_it(monkeypatch):
+    """One, or its four variants: what a batch lacks would be made up, and cost as much."""
+    asked = []
+    monkeypatch.setattr(face_upsampling, 'load', lambda path, scale=None, batch_size=None: asked.append(batch_size))
+    for given in (None, 'x8-fast'):
+        for disagreement in (True, False):
+            restoring._upsamplers(given, disagreement)
+    assert asked == [4, 4, 1, 1, 4, 1]
+
+
 def test_what_interpolation_keeps_grows_with_a_face_and_what_a_network_restores_does_not(upsampler):
     truth = np.stack([images.luminance(drawing.draw_face(seed) / np.float32(255)) for seed in range(2)])
     titles, _, *rows = measure_sizes.table(np.asarray(truth), {'fresh': upsampler})

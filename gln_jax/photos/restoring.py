@@ -70,7 +70,7 @@ def restore(image, eyes=None, upsampler=None, *, detector=None, force=False, onl
             is no upsampler.
         ValueError: the image is not such an array.
     """
-    upsamplers = _upsamplers(upsampler)
+    upsamplers = _upsamplers(upsampler, disagreement)
     pixels = _checked(image)
     height, width = pixels.shape[:2]
     colour = pixels[..., :pixels.shape[-1] - 1] if pixels.shape[-1] in (2, 4) else pixels
@@ -95,13 +95,16 @@ def restore(image, eyes=None, upsampler=None, *, detector=None, force=False, onl
     return Restoration(canvas.reshape(*canvas.shape[:2], *image.shape[2:]), factor, tuple(faces), notes + more_notes)
 
 
-def _upsamplers(given):
+def _upsamplers(given, disagreement):
     """The tuple of FaceUpsamplers that `restore` was given or has to load."""
-    if given is None:
-        return face_upsampling.load_each_scale()
     if isinstance(given, face_upsampling.FaceUpsampler):
         return given,
-    return given if isinstance(given, tuple) else (face_upsampling.load(given),)
+    if isinstance(given, tuple):
+        return given
+    batch_size = 4 if disagreement else 1  # one face after the other, in four variants where it is measured
+    if given is None:
+        return face_upsampling.load_each_scale(batch_size)
+    return face_upsampling.load(given, batch_size=batch_size),
 
 
 def _checked(image):
