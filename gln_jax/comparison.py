@@ -55,6 +55,7 @@ def compare(chosen, config, sets, protocol, output, label='', limit=None):
         'seconds_per_face': {}}
     output = epath.Path(output)
     record = _begun(output, json.loads(json.dumps(record)))
+    chosen = {name: chosen[name] for name in record['methods']}  # in their order there, which is that of its scores
     missing = [split for split, faces in sets.items()
                if not _is_scored(output, split, chosen, len(scoring.spread(len(faces), limit)))]
     for split in record['splits']:

@@ -26,7 +26,7 @@ def named(text, gln):
     for word in filter(None, (word.strip() for word in text.split(','))):
         name, is_network, path = (part.strip() for part in word.partition('='))
         if is_network:
-            if name in (*known(), ALL) or not re.fullmatch(r'\w[\w.-]*', name):
+            if name in (*known(), ALL, *scoring.BESIDE) or not re.fullmatch(r'\w[\w.-]*', name):
                 raise errors.InputError(f'--methods: {word!r}: a network cannot be called {name!r}; name it otherwise')
             if name in chosen:
                 raise errors.InputError(f'--methods: {name}= is there twice; name each network otherwise')

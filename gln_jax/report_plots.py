@@ -58,8 +58,8 @@ def _scatter(summary, measure, title, logarithmic=False):
         for place, (method, score) in enumerate(result['methods'].items()):
             if score[measure] is None or score['psnr'] is None:
                 continue
-            marker, size, colour = ('*', 12, 'black') if method == GLN else (MARKERS[place % 10], 7,
-                                                                               COLOURS[place % 10])
+            marker, size, colour = ('*', 12, 'black') if method == GLN else (
+                MARKERS[(place + place // 10) % 10], 7, COLOURS[place % 10])  # of more than ten, all differ
             panel.plot(score[measure], score['psnr'], linestyle='', marker=marker, markersize=size, color=colour,
                        label=method)
         if logarithmic:

@@ -23,6 +23,10 @@ MEASURES = ('psnr', 'ssim', 'consistency', 'sharpness')
 """dB; SSIM; dB between the degraded result and the LR image; gradient energy as a share of the truth's (`metrics`)."""
 
 
+BESIDE = ('lr', 'truth')
+"""What is pictured beside the methods, none of which can have such a name."""
+
+
 class Scores(NamedTuple):
     names: list  # (file, source, identity) of each face
     values: dict  # {method: {measure: float64 [n]}}

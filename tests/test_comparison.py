@@ -141,6 +141,13 @@ def test_same_command_scores_nothing_twice(run, compared, scored, monkeypatch):
     assert contents(compared) == before
 
 
+def test_the_same_methods_in_another_order_score_nothing_again(run, compared, scored):
+    before = contents(compared)
+    others = ','.join([*reversed(methods.known()), 'other=other'])
+    assert run('--split=test,two', f'--methods={others}', '--output', compared)[0] == 0
+    assert contents(compared) == before and not scored
+
+
 def test_command_that_was_stopped_goes_on(run, compared, scored):
     before = contents(compared)
     for name in ('two.csv', 'report.md'):
@@ -151,7 +158,7 @@ def test_command_that_was_stopped_goes_on(run, compared, scored):
 
 @pytest.mark.parametrize('damage', [
     lambda folder: (folder / 'two.csv').write_text((folder / 'two.csv').read_text()[:999]),
-    lambda folder: (folder / 'two.csv').write_text(''.join((folder / 'two.csv').open().readlines()[:-7])),
+    lambda folder: (folder / 'two.csv').write_text(''.join((folder / 'two.csv').open().readlines()[:-len(methods.known()) - 1])),
     lambda folder: (folder / 'faces-two.png').unlink()], ids=['cut', 'a face less', 'no picture'])
 def test_damaged_scores_are_scored_again(run, compared, monkeypatch, damage):
     damage(compared)
@@ -185,6 +192,7 @@ def test_files_of_others_are_not_replaced(run, tmp_path):
     (['--methods='], 'name methods'), (['--methods=,'], 'name methods'),
     (['--methods=a=other,a=mine'], 'a= is there twice'),
     (['--methods=pca=other'], "cannot be called 'pca'"), (['--methods=gln=other'], "cannot be called 'gln'"),
+    (['--methods=truth=other'], "cannot be called 'truth'"), (['--methods=lr=other'], "cannot be called 'lr'"),
     (['--methods==other'], "cannot be called ''"),
     (['--methods=a=no_such'], 'no_such: no such workdir, checkpoint or weights file'),
     (['--methods=a=four'], '--methods: a: the scale of four is 4, and 8 is needed'),
