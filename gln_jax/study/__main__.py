@@ -98,10 +98,12 @@ def _words(text):
 
 
 def _runs(text):
-    named = dict(word.split('=', 1) if '=' in word else ('', word) for word in _words(text))
-    if not all(name and workdir for name, workdir in named.items()):
+    named = [word.split('=', 1) if '=' in word else ('', word) for word in _words(text)]
+    if not all(name and workdir for name, workdir in named):
         raise argparse.ArgumentTypeError(f'{text!r} is not NAME=RUN, or several of these with commas between')
-    return named
+    if len(dict(named)) < len(named):
+        raise argparse.ArgumentTypeError(f'{text!r} has a name twice; name each run otherwise')
+    return dict(named)
 
 
 def _networks(text):

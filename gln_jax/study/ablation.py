@@ -100,7 +100,7 @@ def write(output, options, generators, scores, curves, costs, bicubic):
     rows = [[title, f'{costs[title] / 1e9:.2f} G', f'{networks.parameter_count(loaded.parameters):,}',
              f'{curves[title][-1][0]:,}', f'{curves[title][-1][1]:.2f}', f'`{loaded.card["provenance"].get("commit", "")}`']
             for title, loaded in generators.items()]
-    facts = {**reports.facts(config, runs.described(scores, options), 'paper'),
+    facts = {**reports.facts(config, runs.described(scores, options), 'paper', outputs.commits(output)),
              'trained on': f'{_trained_on(options, titles, costs)}, {options.source_weights or "all sources alike"}, Adam, '
                            f'batch {BATCH_SIZE}, one seed'}
     order = [in_order(split, part, titles) for split, part in everything.items()]

@@ -84,7 +84,7 @@ def write(output, options, generators, scores, accuracies, default):
     everything, config = runs.with_all(scores), generators[runs.STAGE_1].config
     count = networks.parameter_count(generators[runs.STAGE_1].parameters)
     facts = {'network': f'`{options.init}` ({config.network}, {count:,} parameters)',
-             **reports.facts(config, runs.described(scores, options), 'paper'),
+             **reports.facts(config, runs.described(scores, options), 'paper', outputs.commits(output)),
              'trained': f'{options.turns} turns each, settings of `{options.config}`, '
                         f'{options.source_weights or "all sources alike"}, one seed'}
     verdicts = [_verdict(split, part, default) for split, part in everything.items()] if default else []

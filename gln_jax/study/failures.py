@@ -56,7 +56,8 @@ def run(options):
         expression={split: found[name] for split in chosen if (name := _name(split, 'expression')) in found})
     count = networks.parameter_count(loaded.parameters)
     facts = {'network': f'`{loaded.description}` ({config.network}, {count:,} parameters)',
-             **reports.facts(config, reports.described(measured.names, options.data), 'paper (colour: rgb)')}
+             **reports.facts(config, reports.described(measured.names, options.data), 'paper (colour: rgb)',
+                             outputs.commits(output))}
     for split, faces in chosen.items():
         files.write(output / f'worst-{split.replace("/", "-")}.png',
                     pictures.png(_worst(upsampler, config, split, faces, measured)))

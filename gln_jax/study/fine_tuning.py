@@ -33,6 +33,9 @@ def run(options):
     stage_1 = weights.load_generator(options.init)
     config = stage_1.config.copy_and_resolve_references()
     config.data.update(name='folder', path=options.data, directory=options.directory)
+    for name in options.runs:
+        if name in (*scoring.BESIDE, runs.STAGE_1):
+            raise errors.InputError(f'--runs: a run cannot be called {name!r}; name it otherwise')
     found = {name: along(workdir) for name, workdir in options.runs.items()}
     generators = {runs.STAGE_1: stage_1} | {
         f'{name}, step {step:,}': loaded for name, each in found.items() for step, loaded in each.items()}
@@ -103,7 +106,7 @@ def write(output, options, config, scores):
     everything = runs.with_all(scores)
     facts = {'start': f'`{options.init}` ({config.network})',
              'runs': ', '.join(f'{name}: `{workdir}`' for name, workdir in options.runs.items()),
-             **reports.facts(config, runs.described(scores, options), 'paper')}
+             **reports.facts(config, runs.described(scores, options), 'paper', outputs.commits(output))}
     files.write(output / 'fine_tuning.csv', evaluation.as_csv(runs.together(scores)))
     files.write(output / 'fine_tuning.png', plots.curves(
         panels(everything, [*options.runs, UNSHARP, FOREIGN]), columns=min(3, len(everything))))

@@ -4,10 +4,13 @@ import json
 import sys
 import time
 
-from gln_jax import errors, files
+from gln_jax import errors, files, provenance
 
-SETTINGS, PARTS = 'settings.json', 'scored'
-"""What the folder is for, and the folder in it of the scores so far, a JSON file each."""
+SETTINGS, PARTS, COMMITS = 'settings.json', 'scored', 'commits.json'
+"""What the folder is for, the folder in it of the scores so far, a JSON file each, and the commits that made them."""
+
+UNKNOWN = 'unknown'
+"""The commit of scores from before commits were kept."""
 
 SECONDS_BETWEEN_REPORTS = 5.0
 
@@ -51,6 +54,9 @@ def worked_through(folder, jobs):
         if path.exists():
             results[name] = json.loads(path.read_text())
             continue
+        if not made:
+            found = dict.fromkeys([*commits(folder), provenance.commit()])
+            files.write(folder / COMMITS, json.dumps(list(found)) + '\n')
         now = time.monotonic()
         if now - reported >= SECONDS_BETWEEN_REPORTS and made:
             reported = now
@@ -60,6 +66,14 @@ def worked_through(folder, jobs):
         made += 1
         files.write(path, json.dumps(results[name]) + '\n')
     return results
+
+
+def commits(folder):
+    """The commits at which the scores in a study's folder were made, in order; [] where there are none yet."""
+    path = folder / COMMITS
+    if path.exists():
+        return json.loads(path.read_text())
+    return [UNKNOWN] if (folder / PARTS).exists() else []
 
 
 def _settings_in(path):

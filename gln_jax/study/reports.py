@@ -18,11 +18,12 @@ def text(title, asked, facts, parts):
     return '\n\n'.join([f'## {title}', asked, listed, *filter(None, parts)]) + '\n'
 
 
-def facts(config, data, protocol):
-    """What every study tells of itself, {fact: value}: command, commit, data, protocol, machine."""
+def facts(config, data, protocol, commits):
+    """What every study tells of itself, {fact: value}: command, commits of its scores, data, protocol, machine."""
     size = images.FACE_SIZE // config.scale
     versions = ', '.join(f'{name} {version}' for name, version in provenance.versions().items())
-    return {'command': f'`{provenance.command()}`', 'commit': f'`{provenance.commit()}`', 'data': data,
+    return {'command': f'`{provenance.command()}`', 'commit': ', '.join(f'`{commit}`' for commit in commits if commit),
+            'data': data,
             'protocol': f'{protocol}; {config.scale}x, {size}x{size} to {images.FACE_SIZE}x{images.FACE_SIZE}, '
                         f'{config.degradation} degradation',
             'machine': f'{provenance.processor()}, {provenance.devices()}, {versions}',
