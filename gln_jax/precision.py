@@ -20,11 +20,16 @@ def of(config):
     return jnp.dtype(config.compute_dtype)
 
 
+def bits(dtype):
+    """What to ask JAX's matrix products for, so that those of `dtype` count all its bits."""
+    return 'highest' if dtype == jnp.float32 else 'default'
+
+
 def applied(module, dtype):
     """The function (parameters, images) -> `module`'s result in float32, computed in `dtype`."""
     def apply(parameters, images):
         parameters, images = jax.tree.map(lambda array: array.astype(dtype), (parameters, images))
-        with jax.default_matmul_precision('highest' if dtype == jnp.float32 else 'default'):
+        with jax.default_matmul_precision(bits(dtype)):
             return module.apply({'params': parameters}, images).astype(jnp.float32)
 
     return apply

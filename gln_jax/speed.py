@@ -3,7 +3,7 @@
     python -m gln_jax.speed
     python -m gln_jax.speed --networks=fast,gln4 --scales=4,8 --batch-sizes=1,16 --dtypes=float32,bfloat16
 
-The ceiling is the rate of a large matrix product in the same number format, measured first. A network's share of it
+The ceiling is the rate of a large matrix product in the same number format, on all devices, measured first. A network's share of it
 counts the multiplications and additions that XLA finds in the forward pass, and three times as many for a training step,
 which is train.py's. On CPUs, each core is a device for both (unless XLA_FLAGS says how many there are).
 Each figure is the best of several repetitions: on a machine that does other work too, take ratios from one run and no
@@ -13,6 +13,7 @@ before, then with them.
 """
 
 import argparse
+import functools
 import itertools
 import subprocess
 import sys
@@ -58,10 +59,14 @@ def main(arguments=None):
 
 
 def matrix_product_rate(dtype='float32'):
-    """Multiplications and additions per second of a matrix product, on the first device."""
+    """Multiplications and additions per second of a matrix product, in all bits of `dtype`, on all devices of this host.
+
+    It is measured on the first of them: accelerators do as much each, and the cores of a CPU share the work of one.
+    """
     matrix = jnp.ones((MATRIX_SIZE, MATRIX_SIZE), dtype)
-    product = jax.jit(jnp.matmul)
-    return 2 * MATRIX_SIZE**3 / seconds(lambda: product(matrix, matrix))
+    product = jax.jit(functools.partial(jnp.matmul, precision=precision.bits(dtype)))
+    devices = 1 if jax.default_backend() == 'cpu' else jax.local_device_count()
+    return devices * 2 * MATRIX_SIZE**3 / seconds(lambda: product(matrix, matrix))
 
 
 def multiply_adds(config):
