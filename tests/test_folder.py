@@ -94,7 +94,7 @@ def test_pictures_alone_are_held_out_by_their_names(root, load, capsys):
         save(root / 'web' / f'{number}.png')
     counts = {split: len(load(root, split)) for split in ('train', 'val', 'test')}
     assert sum(counts.values()) == 60 and counts['train'] > 45
-    told = [line for line in capsys.readouterr().out.splitlines() if 'hash of the file names' in line]
+    told = [line for line in capsys.readouterr().out.splitlines() if 'hash of the people' in line]
     assert len(told) == 1 and f'{counts["val"]} pictures are val, {counts["test"]} are test' in told[0]
     assert set(load(root, 'train').sources) == {'web'}
 
@@ -115,6 +115,23 @@ def test_index_without_splits_is_held_out(root, load):
         save(root / f'{number}.png')
     write_index(root, [{'file': f'{number}.png'} for number in range(29)])
     assert sum(len(load(root, split)) for split in ('train', 'val', 'test')) == 29
+
+
+def test_people_of_an_index_are_held_out_whole(root, load):
+    for number in range(60):
+        save(root / f'{number}.png')
+    write_index(root, [{'file': f'{number}.png', 'identity': f'person {number // 3}'} for number in range(60)])
+    people = [{face.identity for face in load(root, split)} for split in ('train', 'val', 'test')]
+    assert sum(map(len, people)) == len(set.union(*people)) == 20 and all(people)
+
+
+def test_people_in_two_splits_are_warned_of(root, load, capsys):
+    for number in range(3):
+        save(root / f'{number}.png')
+    write_index(root, [{'file': f'{number}.png', 'split': split, 'identity': person} for number, (split, person) in enumerate(
+        [('train', 'Ann'), ('test', 'Ann'), ('test', 'Bob')])])
+    load(root, 'test')
+    assert "'Ann' is in test and train" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('file, options', [('a.jpg', {'quality': 95}), ('a.png', {})])

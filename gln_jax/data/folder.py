@@ -6,6 +6,7 @@ import hashlib
 import os
 import pathlib
 import re
+import sys
 from typing import NamedTuple
 
 import tensorflow_datasets as tfds
@@ -44,8 +45,10 @@ def prepare(folder, directory=None):
     folder = pathlib.Path(folder).expanduser()
     found, are_held_out = entries(folder)
     builder = FolderFaces(folder=folder, entries=found, config=_key(folder, found), data_dir=directory)
-    if are_held_out and not builder.is_prepared():
-        _tell_held_out(folder, found)
+    if not builder.is_prepared():
+        if are_held_out:
+            _tell_held_out(folder, found)
+        _warn_of_people_in_two_splits(folder, found)
     preparation.prepare(builder, f'{len(found):,} faces of {folder}')
     return tfds.builder_from_directory(builder.data_dir)
 
@@ -57,9 +60,9 @@ def entries(folder):
     2. Otherwise, with sub-folders train, val or test, their pictures; train/lfw/x.jpg has the source lfw.
     3. Otherwise all pictures in the folder and below; lfw/x.jpg has the source lfw.
 
-    Where no split is given, about 1 in 20 pictures is held out for val and 1 in 20 for test, by a hash of the file
-    name. Where no source is given, it is the folder's own name. Hidden files, and files that are no pictures, are
-    ignored.
+    Where no split is given, about 1 in 20 pictures is held out for val and 1 in 20 for test, by a hash of the person's
+    identity, or of the file name where the index tells none. Where no source is given, it is the folder's own name.
+    Hidden files, and files that are no pictures, are ignored.
 
     Returns:
         A list of `Entry`, sorted by file, and whether their splits come from a hash.
@@ -122,7 +125,7 @@ def _listed_in_index(folder):
             raise errors.InputError(f'{index}: lists {file!r}, and there is no such file')
         if count > 1:
             raise errors.InputError(f'{index}: lists {file!r} {count} times')
-    held_out = {} if 'split' in columns else holdout.splits(files)
+    held_out = {} if 'split' in columns else _held_out({row['file']: row['identity'] for row in rows})
     for row in rows:
         row['split'] = held_out.get(row['file'], row['split'])
         row['source'] = row['source'] or folder.resolve().name
@@ -151,14 +154,32 @@ def _found_below(folder):
     return [Entry(file, held_out[file], _source(file.split('/'), own_name), '') for file in found], True
 
 
+def _held_out(people):
+    """{file: split} for {file: identity}: all pictures of a person go to one split."""
+    names = {file: person or file for file, person in people.items()}
+    split_of = holdout.splits(dict.fromkeys(names.values()))
+    return {file: split_of[name] for file, name in names.items()}
+
+
 def _source(parts, otherwise):
     return parts[0] if len(parts) > 1 else otherwise
 
 
 def _tell_held_out(folder, found):
     counts = collections.Counter(entry.split for entry in found)
-    print(f'{folder}: does not say what to hold out; by a hash of the file names, {counts["val"]} pictures are val, '
-          f'{counts["test"]} are test and {counts["train"]} are train')
+    print(f'{folder}: does not say what to hold out; by a hash of the people, or of the file names where they are not '
+          f'known, {counts["val"]} pictures are val, {counts["test"]} are test and {counts["train"]} are train')
+
+
+def _warn_of_people_in_two_splits(folder, found):
+    splits = collections.defaultdict(set)
+    for entry in found:
+        splits[entry.identity].add(entry.split)
+    shared = [person for person in splits if person and len(splits[person]) > 1]
+    if shared:
+        print(f'warning: {folder / INDEX}: {shared[0]!r} is in {" and ".join(sorted(splits[shared[0]]))}, and so are '
+              f'{len(shared) - 1} others in more than one split; faces of people who were trained on score too well',
+              file=sys.stderr)
 
 
 def _key(folder, found):
