@@ -68,7 +68,7 @@ def default():
     config.optimizer = ConfigDict()
     config.optimizer.name = 'adam'  # one of OPTIMIZERS; 'muon' is for stage 1, with Adam in stage 2
     config.optimizer.learning_rate = 1e-3  # of stage 1, at its peak
-    config.optimizer.warmup_steps = 500  # stage 1: the rate rises linearly over these
+    config.optimizer.warmup_steps = 500  # stage 1: the rate rises linearly over these, or over a tenth of its steps
     config.optimizer.final_learning_rate_share = 0.01  # stage 1: the rate falls to this share of its peak, as a cosine
     config.optimizer.momentum = 0.9  # 'sgd': momentum; 'adam': beta 1
     config.optimizer.clip_norm = 1e8  # the gradient's norm is cut to this, in the paper's unit; 0 is never
@@ -121,10 +121,12 @@ def with_variant(config, variant):
     'paper' is the paper's recipe (section 4): plain SGD with momentum, batch 5, 10,000 turns, no augmentation, no average.
     Raises InputError for an unknown variant.
     """
-    known = [network for network in VARIANTS if network != config.network] + ['paper']
+    known = [*VARIANTS, 'paper']
     for word in filter(None, variant.split(',')):
         if word not in known:
             raise errors.InputError(f'variant {word!r} is not known; choose of {", ".join(known)}')
+        if word == config.network:
+            continue
         config.name = f'{config.name}_{word}'.replace('fast_fast', 'fast')
         if word == 'paper':
             _follow_the_paper(config)
@@ -145,7 +147,9 @@ def _follow_the_paper(config):
     config.optimizer.clip_norm = 1e5  # the paper names none; without one this rate diverges
     config.augmentation.update(flip=False, scale=0.0, shift=0.0, roll=0.0, gamma=0.0, contrast=0.0)
     config.reconstruction.batch_size = config.adversarial.batch_size = 5
-    config.adversarial.update(turns=10_000, generator_learning_rate=1e-8, discriminator_learning_rate=1e-2)
+    config.reconstruction.loss = 'squared'
+    config.adversarial.update(turns=10_000, discriminator='paper', discriminator_steps=10, generator_steps=50, weight='auto')
+    config.adversarial.update(generator_learning_rate=1e-8, discriminator_learning_rate=1e-2)  # it names none for stage 2
 
 
 def check(config):

@@ -86,8 +86,19 @@ def test_a_variant_may_be_a_size_of_the_fast_network():
     assert settings.of_file('configs/x8_fast.py').fast == settings.default().fast
 
 
+def test_a_variant_may_be_what_a_config_is_already():
+    assert settings.of_file('configs/x8.py:gln8') == settings.of_file('configs/x8.py')
+    assert settings.of_file('configs/x8_fast.py:fast') == settings.of_file('configs/x8_fast.py')
+
+
+def test_the_papers_recipe_is_that_of_any_config():
+    ours, papers = (settings.of_file(f'configs/{name}.py:gln8,paper') for name in ('x8_fast', 'x8'))
+    differing = settings.differences(ours, papers)
+    assert all(line.startswith(('name:', 'fast.', 'reconstruction.steps:')) for line in differing), differing
+
+
 def test_an_unknown_variant_lists_those_known():
-    with pytest.raises(errors.InputError, match="'gln5' is not known; choose of gln6, gln4, .*paper"):
+    with pytest.raises(errors.InputError, match="'gln5' is not known; choose of gln8, gln6, gln4, .*paper"):
         settings.with_variant(settings.default(), 'gln5')
 
 
