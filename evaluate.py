@@ -31,7 +31,7 @@ def main(arguments=None):
         parallel.a_device_per_core(scoring.BATCH_SIZE)
         options.ckpt = options.ckpt or weights.best(scale=8)
         loaded = weights.load_generator(options.ckpt)
-        config = _with_data(loaded.config, options.data)
+        config = _with_data(loaded.config, options)
         chosen = methods.named(options.methods, loaded) if options.methods is not None else None
         if chosen and options.mirrored:
             raise errors.InputError('--mirrored: is for the network alone; leave out --methods')
@@ -45,13 +45,14 @@ def main(arguments=None):
             comparison.compare(chosen, config, sets, options.protocol, output, label, options.images)
             return
         upsampler = networks.upsampler(config, loaded.parameters)
-        described = loaded.description
+        described, parameters = loaded.description, weights.digest(loaded.parameters)
         if options.mirrored:
-            upsampler, described = networks.with_mirror_image(upsampler), f'{described}, mirrored'
+            upsampler = networks.with_mirror_image(upsampler)
+            described, parameters = f'{described}, mirrored', f'{parameters}, mirrored'
         for split, faces in sets:
             output = _output(options, label, split, alone=len(splits) == 1)
             evaluation.evaluate(upsampler, config, faces, options.protocol, output, f'{label} {split}',
-                                described, options.images)
+                                described, parameters, options.images)
             print(f'written: {", ".join(str(output / name) for name in evaluation.FILES)}\n')
 
 
@@ -66,6 +67,8 @@ def _parser():
                         help=f'a folder of aligned 128x128 faces, or one of {", ".join(_named_data())}; '
                              'default: what the checkpoint was trained on, which for the weights that come with the '
                              'project must be given')
+    parser.add_argument('--directory', type=command_line.path, default='', metavar='DIR',
+                        help="where prepared data sets are kept (default: TFDS's; without --data, that of the training)")
     parser.add_argument('--split', default='test', metavar='SPLIT[,SPLIT...]',
                         help='the part of the data to score; several are scored one by one (default: test)')
     parser.add_argument('--methods', metavar='NAME[,NAME...]',
@@ -91,15 +94,20 @@ def _named_data():
     return [name for name in settings.DATA_NAMES if name != 'folder']
 
 
-def _with_data(config, data):
+def _with_data(config, options):
     """A copy of a checkpoint's config that reads the data that `--data` names; None leaves it as it is."""
-    config = config.copy_and_resolve_references()
+    config, data = config.copy_and_resolve_references(), options.data
     if data in _named_data():
         config.data.name = data
     elif data is not None:
         if not Path(data).is_dir():
             raise errors.InputError(f'--data: {data!r} is no folder; name one, or one of {", ".join(_named_data())}')
         config.data.name, config.data.path = 'folder', data
+    elif config.data.name == 'folder' and not Path(config.data.path).is_dir():
+        raise errors.InputError(f'{options.ckpt}: was trained on {config.data.path}, which is not here; name the faces to '
+                                'score, --data=DIR')
+    if data is not None or options.directory:  # and not where the machine of the training kept them
+        config.data.directory = options.directory
     return config
 
 

@@ -18,7 +18,7 @@ PICTURED = {'lr': 'input', 'bicubic': 'bicubic', 'gln': 'GLN', 'truth': 'truth'}
 FILES = SCORES, TABLE, PICTURE = 'scores.json', 'scores.csv', 'faces.png'
 
 
-def evaluate(upsampler, config, faces, protocol='paper', output=None, data='', checkpoint='', limit=None,
+def evaluate(upsampler, config, faces, protocol='paper', output=None, data='', checkpoint='', parameters='', limit=None,
              progress=True):
     """Scores all methods on all faces, prints the table, and writes scores.json, scores.csv and faces.png.
 
@@ -31,12 +31,13 @@ def evaluate(upsampler, config, faces, protocol='paper', output=None, data='', c
         output: the folder for the three files, made if need be; None writes none. Those of an earlier evaluation are
             replaced, each whole or not at all.
         data, checkpoint: what was evaluated, in words, for the table and for scores.json.
+        parameters: the `weights.digest` of the network's, for scores.json.
         limit: score only so many faces, spread evenly over the sequence; None is all of them.
         progress: tell on stderr how far it is, every few seconds.
 
     Returns:
         What scores.json holds: {'protocol', 'scale', 'degradation', 'images', 'identities', 'data', 'checkpoint',
-        'methods': {name: {'psnr', 'psnr_interval', 'ssim', 'ssim_interval', 'consistency', 'sharpness'}}}, with means
+        'parameters', 'methods': {name: {'psnr', 'psnr_interval', 'ssim', 'ssim_interval', 'consistency', 'sharpness'}}}, with means
         over images of the `scoring.MEASURES`, and intervals [low, high] at 95 % by `metrics.bootstrap_interval` over
         identities. An interval is None where there is only one identity; a PSNR is None where it is infinite: an image
         was restored without any error.
@@ -56,6 +57,7 @@ def evaluate(upsampler, config, faces, protocol='paper', output=None, data='', c
                            progress=progress)
     summary = {'protocol': protocol, 'scale': config.scale, 'degradation': config.degradation, 'images': len(chosen),
                'identities': len(set(scores.people)), 'data': data, 'checkpoint': checkpoint,
+               'parameters': parameters,
                'methods': {method: _averaged(values, scores.people) for method, values in scores.values.items()}}
     if output is not None:  # scores.json goes first: it is what tells a later evaluation that the folder is one of ours
         files.write(output / SCORES, json.dumps(summary, indent=2, allow_nan=False) + '\n')

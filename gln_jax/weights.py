@@ -152,22 +152,22 @@ def export(path, output, scores=(), trust=None):
     Args:
         path: as of `load_generator`.
         output: the file, which must not be there yet.
-        scores: folders that evaluate.py wrote for this generator; their means go into the file.
+        scores: folders that evaluate.py wrote for this generator, or for its weights file; their means go into the file.
         trust: the dict of a `photos.trust.Calibration` of this generator; None keeps what the card in `path` has.
     Raises:
-        InputError: `output` is there already, or a score is missing.
+        InputError: `output` is there already, or a score is missing or another generator's.
     """
     loaded = load_generator(path)
     check_is_free(output)
-    arrays = {name: np.asarray(array, np.float16)
-              for name, array in flax.traverse_util.flatten_dict(loaded.parameters, sep='/').items()}
+    rounded = jax.tree.map(lambda leaf: np.asarray(leaf, np.float16), loaded.parameters)
+    generators = digest(loaded.parameters), digest(jax.tree.map(np.float32, rounded))
     metadata = {
         'format': FORMAT,
         'config': settings.to_json(loaded.config),
-        'card': json.dumps(loaded.card | ({'scores': [_scores_in(folder) for folder in scores]} if scores else {})
+        'card': json.dumps(loaded.card | ({'scores': [_scores_in(folder, generators) for folder in scores]} if scores else {})
                            | ({'trust': trust} if trust else {})),
     }
-    files.write(output, safetensors.numpy.save(arrays, metadata))
+    files.write(output, safetensors.numpy.save(flax.traverse_util.flatten_dict(rounded, sep='/'), metadata))
 
 
 def check_is_free(output):
@@ -192,12 +192,17 @@ def _provenance(config, folder, step):
         'steps': step, 'faces_seen': before * stage_1.batch_size + (step - before) * stage_2.batch_size}
 
 
-def _scores_in(folder):
+def _scores_in(folder, generators):
+    """What a card keeps of the scores in `folder`, which must be of a generator with one of these digests."""
     try:
         summary = json.loads((files.path(folder) / evaluation.SCORES).read_text())
-        return {name: summary[name] for name in ('data', 'protocol', 'images', 'methods')}
+        scores = {name: summary[name] for name in ('data', 'protocol', 'images', 'methods')}
     except (OSError, ValueError, KeyError) as error:
         raise errors.InputError(f'{folder}: holds no {evaluation.SCORES} of evaluate.py') from error
+    if summary.get('parameters') not in generators:
+        raise errors.InputError(f'{folder}: the scores are those of {summary.get("checkpoint")}, with other parameters or '
+                                'with the mirror image; score what is to be exported')
+    return scores
 
 
 def _load_file(path):

@@ -14,16 +14,17 @@ from made_up import made_up_faces
 
 @pytest.fixture
 def door(monkeypatch, tmp_path):
-    """Runs evaluate.py on a network of zeros, and returns what it asked of the data: [(name, path, split)]."""
+    """Runs evaluate.py on a network of zeros, and returns what it asked of the data: [(name, path, split, directory)]."""
     config = settings.default()
     config.scale, config.network = 4, 'gln3'
-    config.data.name, config.data.path = 'folder', 'trained_on_this'
+    config.data.update(name='folder', path=str(tmp_path / 'trained_on_this'), directory='of_the_training')
+    (tmp_path / 'trained_on_this').mkdir()
     shapes = jax.eval_shape(networks.generator(config).init, jax.random.key(0), jnp.zeros((1, 32, 32, 1)))['params']
     parameters = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), shapes)
     asked = []
 
     def load_faces(config, split):
-        asked.append((config.data.name, config.data.path, split))
+        asked.append((config.data.name, config.data.path, split, config.data.directory))
         if split == 'tset':
             raise errors.InputError("there is no split 'tset' here; there are test, train")
         return made_up_faces(2)
@@ -40,7 +41,7 @@ def door(monkeypatch, tmp_path):
 
 
 def test_door_defaults_to_what_was_trained_on_and_to_the_workdir(door, tmp_path, capsys):
-    assert door() == [('folder', 'trained_on_this', 'test')]
+    assert door() == [('folder', str(tmp_path / 'trained_on_this'), 'test', 'of_the_training')]
     folder = tmp_path / 'run' / 'scores' / 'trained_on_this-test-paper'
     summary = json.loads((folder / 'scores.json').read_text())
     assert (summary['data'], summary['checkpoint'], summary['scale']) == ('trained_on_this test', 'run 7', 4)
@@ -49,7 +50,7 @@ def test_door_defaults_to_what_was_trained_on_and_to_the_workdir(door, tmp_path,
 
 def test_door_scores_each_split_into_its_folder(door, tmp_path):
     asked = door('--data=lfw', '--split=test/a, test/b', '--protocol=y', '--images=1', '--output', tmp_path / 'out')
-    assert [(name, split) for name, _, split in asked] == [('lfw', 'test/a'), ('lfw', 'test/b')]
+    assert [(name, split) for name, _, split, _ in asked] == [('lfw', 'test/a'), ('lfw', 'test/b')]
     for folder in ('test-a', 'test-b'):
         summary = json.loads((tmp_path / 'out' / folder / 'scores.json').read_text())
         assert (summary['protocol'], summary['images']) == ('y', 1)
@@ -58,8 +59,16 @@ def test_door_scores_each_split_into_its_folder(door, tmp_path):
 def test_door_takes_a_folder_of_faces(door, tmp_path):
     (tmp_path / 'mine').mkdir()
     asked = door('--data', tmp_path / 'mine', '--output', tmp_path / 'out')
-    assert asked == [('folder', str(tmp_path / 'mine'), 'test')]
+    assert asked == [('folder', str(tmp_path / 'mine'), 'test', '')]
     assert (tmp_path / 'out' / 'scores.csv').exists()
+    assert door('--directory', tmp_path / 'kept')[0][-1] == str(tmp_path / 'kept')
+
+
+def test_the_faces_of_another_machine_have_to_be_named(door, tmp_path, capsys):
+    (tmp_path / 'trained_on_this').rmdir()
+    with pytest.raises(SystemExit):
+        door()
+    assert 'trained_on_this, which is not here; name the faces to score, --data=DIR' in capsys.readouterr().err
 
 
 def test_mirrored_scores_say_so_and_lie_apart(door, tmp_path):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from gln_jax import checkpoints, errors, networks, steps, weights
+from gln_jax import checkpoints, errors, files, networks, steps, weights
 from gln_jax import config as settings
 
 
@@ -18,7 +18,7 @@ def workdir(tmp_path_factory):
     """A workdir whose average differs from its generator, as after training."""
     config = settings.default()
     config.network = 'gln3'
-    state = steps.create_state(config)
+    state = jax.jit(lambda: steps.create_state(config))()
     state = state.replace(step=jnp.int32(4), average=jax.tree.map(lambda leaf: leaf + 0.01, state.average))
     path = tmp_path_factory.mktemp('workdir')
     with checkpoints.Checkpoints(path / checkpoints.LATEST, config) as kept:
@@ -118,7 +118,8 @@ def test_the_best_released_weights_are_best_on_validation_faces(workdir, tmp_pat
             folders.append(tmp_path / f'{name}-{split.replace("/", "-")}')
             folders[-1].mkdir()
             (folders[-1] / 'scores.json').write_text(json.dumps({
-                'data': f'faces {split}', 'protocol': 'paper', 'images': 3, 'methods': {'gln': scores(psnr)}}))
+                'data': f'faces {split}', 'protocol': 'paper', 'images': 3, 'methods': {'gln': scores(psnr)},
+                'parameters': weights.digest(weights.load_generator(workdir).parameters)}))
         weights.export(workdir, tmp_path / f'{name}.safetensors', folders)
     weights.export(workdir, tmp_path / 'unscored.safetensors')
     monkeypatch.setattr(weights, 'RELEASED', tmp_path)
@@ -133,7 +134,7 @@ def test_a_larger_network_may_start_from_a_part_of_it():
     config = settings.from_json(settings.to_json(weights.load_generator('x8-fast').config))
     config.fast.blocks = 9
     loaded = weights.load_for(config, 'x8-fast')
-    started = steps.create_state(config, loaded.parameters).generator
+    started = jax.jit(lambda parameters: steps.create_state(config, parameters).generator)(loaded.parameters)
     chex.assert_trees_all_equal({name: started[name] for name in loaded.parameters}, loaded.parameters)
     assert set(started) - set(loaded.parameters) == {'block_9'}
     config.fast.blocks = 7
@@ -145,7 +146,8 @@ def test_a_gln_may_start_from_one_of_fewer_layers():
     config = settings.from_json(settings.to_json(weights.load_generator('x8').config))
     config.network = 'gln6'
     parameters = weights.load_for(config, 'x8').parameters
-    assert steps.create_state(config, parameters).generator['local'].keys() > parameters['local'].keys()
+    started = jax.eval_shape(lambda: steps.create_state(config, parameters).generator)
+    assert started['local'].keys() > parameters['local'].keys()
     for other in ('ln_only', 'fast'):
         config.network = other
         with pytest.raises(errors.InputError, match=f'its network is gln4, that of the config {other}'):
@@ -175,10 +177,17 @@ def test_all_released_weights_are_whole_and_small():
 
 def test_the_card_has_the_training_and_the_scores(workdir, tmp_path):
     method = {'psnr': 24.5, 'ssim': 0.7, 'psnr_interval': None, 'ssim_interval': None}
-    (tmp_path / 'scores').mkdir()
-    (tmp_path / 'scores/scores.json').write_text(json.dumps({
-        'data': 'faces test/lfw', 'protocol': 'paper', 'images': 3, 'methods': {'bicubic': method, 'gln': method}}))
-    weights.export(workdir, tmp_path / 'x8.safetensors', [tmp_path / 'scores'])
+    summary = {'data': 'faces test/lfw', 'protocol': 'paper', 'images': 3, 'methods': {'bicubic': method, 'gln': method},
+               'checkpoint': 'runs/x9', 'parameters': 'of another'}
+    files.write(tmp_path / 'scores/scores.json', json.dumps(summary))
+    with pytest.raises(errors.InputError, match='scores: the scores are those of runs/x9'):
+        weights.export(workdir, tmp_path / 'x8.safetensors', [tmp_path / 'scores'])
+    weights.export(workdir, tmp_path / 'plain.safetensors')
+    for scored in (workdir, tmp_path / 'plain.safetensors'):
+        summary['parameters'] = weights.digest(weights.load_generator(scored).parameters)
+        files.write(tmp_path / 'scores/scores.json', json.dumps(summary))
+        weights.export(workdir, tmp_path / f'{scored.name}.x8.safetensors', [tmp_path / 'scores'])
+    (tmp_path / f'{workdir.name}.x8.safetensors').rename(tmp_path / 'x8.safetensors')
     card = weights.card_text(weights.load_generator(tmp_path / 'x8.safetensors'))
     assert 'faces seen: 512' in card  # 4 steps of 128, the default batch
     assert 'faces test/lfw, 3 images, protocol paper: bicubic 24.50 dB / 0.700, gln 24.50 dB / 0.700' in card
