@@ -129,10 +129,15 @@ def find(path):
     if _is_checkpoint(path):
         return [path]
     found = [checkpoint for folder in (path / LATEST, path / RECONSTRUCTION, path)
-             for checkpoint in sorted(_steps_in(folder), key=lambda each: int(each.name), reverse=True)]
+             for checkpoint in sorted(_complete_in(folder), key=lambda each: int(each.name), reverse=True)]
     if not found:
         raise errors.InputError(f'{path}: no checkpoint here; name a workdir of train.py, a checkpoint or a weights file')
     return found
+
+
+def steps_in(workdir):
+    """The steps of a workdir's last checkpoints, [] of a run that has none yet."""
+    return [int(folder.name) for folder in _complete_in(files.path(workdir) / LATEST)]
 
 
 def load_config(path):
@@ -182,7 +187,7 @@ def _is_checkpoint(path):
     return (path / 'state').is_dir() and (path / 'config').is_dir()
 
 
-def _steps_in(folder):
+def _complete_in(folder):
     if not folder.is_dir():
         return []
     return [each for each in folder.iterdir() if each.name.isdigit() and _is_checkpoint(each)]

@@ -8,6 +8,7 @@ scores in the end (train.py). `is_first` decides all of these.
 
 import contextlib
 import os
+import signal
 import sys
 import time
 import traceback
@@ -124,12 +125,22 @@ def agreed(number):
 
 @contextlib.contextmanager
 def termination():
-    """A function of the step, to be called once after each, that says whether to end there because SIGTERM came.
+    """A function of the step, to be called once after each: the exit code to end there with, as SIGTERM or Ctrl-C came, or 0.
 
-    A signal to one host ends all, after the same step. Where there are several, JAX catches it from `join` on.
+    SIGTERM to one host ends all, after the same step; where there are several, JAX catches it from `join` on, and Ctrl-C
+    ends at once, as a second one does.
     """
     if jax.distributed.is_initialized():
-        yield multihost_utils.reached_preemption_sync_point
+        yield lambda step: supervision.TERMINATED if multihost_utils.reached_preemption_sync_point(step) else 0
         return
-    with supervision.caught_signals() as received:
-        yield lambda step: bool(received)
+
+    def told(number):
+        if number == signal.SIGINT:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            print('saving after this step; Ctrl-C again ends at once', file=sys.stderr)
+
+    numbers = [signal.SIGTERM]
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # as in the background of a script
+        numbers.append(signal.SIGINT)
+    with supervision.caught_signals(told, *numbers) as received:
+        yield lambda step: 128 + received[0] if received else 0

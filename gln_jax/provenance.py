@@ -16,22 +16,29 @@ from gln_jax import files
 FILE = 'provenance.json'
 
 
-def record(workdir, faces, initial=None):
+def record(workdir, faces, initial=None, taught_by=None):
     """Writes FILE into `workdir`: of a run that begins, as the start counts of one that is continued.
 
     Args:
         workdir: the run's folder.
         faces: what it trains on, as of `data.faces.load`; their number by source is kept.
         initial: the generator that it starts from, as of `weights.load_generator`, or None; its own record is kept.
+        taught_by: what is to be known of the network that it learns from, or None.
     """
     files.write(files.path(workdir) / FILE, json.dumps({
         'command': command(),
         'commit': commit(),
-        'training_faces': dict(collections.Counter(source or 'all' for source in faces.sources).most_common()),
+        'training_faces': counts(faces),
         'devices': devices(),
         'versions': versions(),
         **({'started_from': initial.card.get('provenance', {})} if initial else {}),
+        **({'taught_by': taught_by} if taught_by else {}),
     }, indent=2) + '\n')
+
+
+def counts(faces):
+    """{source: number of faces}, the largest first."""
+    return dict(collections.Counter(str(source) or 'all' for source in faces.sources).most_common())
 
 
 def of(workdir):

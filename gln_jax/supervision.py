@@ -67,15 +67,15 @@ def die_with_parent():
 
 
 @contextlib.contextmanager
-def caught_signals(react=lambda number: None, *numbers):
-    """A list of the signals that have come, SIGTERM by default; each calls `react` and ends nothing by itself."""
+def caught_signals(react, *numbers):
+    """A list of those of the signals `numbers` that have come; each calls `react` and ends nothing by itself."""
     received = []
 
     def note(number, _):
         received.append(number)
         react(number)
 
-    previous = {number: signal.signal(number, note) for number in numbers or (signal.SIGTERM,)}
+    previous = {number: signal.signal(number, note) for number in numbers}
     try:
         yield received
     finally:

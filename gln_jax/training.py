@@ -1,5 +1,8 @@
 """The training loop: both stages, resume, checkpoints, and what ends a run early."""
 
+import contextlib
+import fcntl
+import os
 import sys
 import time
 
@@ -23,12 +26,12 @@ def train(config, workdir, init=None, to_be_scored=False):
         config: settings as of `config.default()`.
         workdir: the run's folder, made if need be; on several hosts one that all share.
         init: what a run that has no checkpoint yet starts its generator from, as of `weights.load_generator`; None is
-            random weights.
+            random weights. A run that goes on needs it no more.
         to_be_scored: whether `config.validation.test_split` must be there, as it is scored afterwards.
     Raises:
-        InputError: the config, the data or the workdir cannot be used.
+        InputError: the config, the data or the workdir cannot be used; or a run would not go on as it began.
         RunError: a loss is not finite.
-        SystemExit: SIGTERM came; the state was saved first.
+        SystemExit: SIGTERM or Ctrl-C came; the state was saved first.
     """
     settings.check(config)
     parallel.connect()
@@ -36,32 +39,36 @@ def train(config, workdir, init=None, to_be_scored=False):
     for field, size in parallel.training_batch_sizes(config).items():
         parallel.check_batch_size(size, field)
     workdir = files.path(workdir)
-    if not init and not config.reconstruction.steps:
+    begun = checkpoints.steps_in(workdir)
+    if not init and not config.reconstruction.steps and not begun:
         raise errors.InputError('config.reconstruction.steps: stage 2 alone needs a trained generator; name it, --init=...')
-    initial = weights.load_for(config, init) if init else None
-    teacher = _teacher(config)
+    initial = weights.load_for(config, init) if init and not begun else None
+    teacher = _teacher(config) if min(begun, default=0) < config.reconstruction.steps else None
     if hosts.is_first():
         _check_is_free(workdir, config)
     training_faces = _training_faces(config)
+    if begun:
+        _check_goes_on_as_it_began(workdir, training_faces, init, teacher)
     if to_be_scored:
         data.load(config, config.validation.test_split)  # a wrong name is told now, and not when training has ended
     validate = _validation(config) if hosts.is_first() else None
     _claim(workdir, config)  # only now, when all else was found to be in order: it fixes the config
     total = schedule.total_steps(config)
-    with (checkpoints.Checkpoints(workdir / checkpoints.LATEST, config) as latest,
+    with (_alone_in(workdir),
+          checkpoints.Checkpoints(workdir / checkpoints.LATEST, config) as latest,
           checkpoints.Checkpoints(workdir / checkpoints.RECONSTRUCTION, config) as reconstruction,
           hosts.termination() as ends_at):
         state = latest.restore_latest(lambda step: steps.shape_after(config, step))
         if state is None:
             state = _new_state(config, initial)
             if hosts.is_first():
-                provenance.record(workdir, training_faces, initial)
+                provenance.record(workdir, training_faces, initial, _known_of(teacher))
         else:
             print(f'continuing from step {int(state.step):,}')
         state = parallel.placed(state)
         step = int(state.step)
         with progress.Progress(config, workdir, step, validate) if validate else progress.Quiet() as log:
-            updates, batches, before = mapped_updates(config, teacher=teacher), None, None
+            updates, batches, before = mapped_updates(config, teacher=_restores(teacher)), None, None
             while step < total:
                 if step == config.reconstruction.steps:
                     state = parallel.placed(steps.begin_adversarial(config, state))
@@ -79,8 +86,8 @@ def train(config, workdir, init=None, to_be_scored=False):
                 step += 1
                 log.add(values, schedule.batch_size_at(config, step - 1), waited)
                 log.report(step, state)
-                ends_stage_1, terminated = step == config.reconstruction.steps, ends_at(step)
-                if terminated or ends_stage_1 or schedule.is_due(step, config.checkpoint.every_steps, total):
+                ends_stage_1, exit_code = step == config.reconstruction.steps, ends_at(step)
+                if exit_code or ends_stage_1 or schedule.is_due(step, config.checkpoint.every_steps, total):
                     log.check_finite(step)
                     log.keep()
                     saved = parallel.of_all_hosts(state)
@@ -89,12 +96,12 @@ def train(config, workdir, init=None, to_be_scored=False):
                         reconstruction.save(step, saved)
                         reconstruction.wait()
                     latest.save(step, saved)
-                if terminated:
+                if exit_code:
                     latest.wait()
                     if hosts.is_first():
                         print(f'terminated: saved step {step:,}; start the same command again to continue',
                               file=sys.stderr)
-                    sys.exit(supervision.TERMINATED)
+                    sys.exit(exit_code)
             print(log.summary())
 
 
@@ -114,6 +121,39 @@ def _check_is_free(workdir, config):
                                     'name another --workdir, or repeat its settings')
     elif workdir.exists() and any(workdir.iterdir()):
         raise errors.InputError(f'{workdir}: holds other files and no run of train.py; name another --workdir')
+
+
+def _check_goes_on_as_it_began(workdir, training_faces, init, teacher):
+    """Raises InputError where what a run learns from is no more what it was: its bits would be others."""
+    before = provenance.of(workdir)
+    if init and before and 'started_from' not in before:
+        raise errors.InputError(f'--init: the run in {workdir} began without it; leave it out, or name another --workdir')
+    for what, field, now in (('training faces', 'training_faces', provenance.counts(training_faces)),
+                             ('parameters of the teacher', 'taught_by', _known_of(teacher))):
+        if now and before.get(field, now) != now:
+            raise errors.InputError(f'{workdir}: this run began with other {what} ({before[field]}, now {now}); bring them '
+                                    f'back, or name another --workdir and go on from this one by --init={workdir}')
+
+
+@contextlib.contextmanager
+def _alone_in(workdir):
+    """Raises InputError where another process on this disk trains in the folder: they would replace each other's files."""
+    if files.is_in_bucket(workdir) or not hosts.is_first():
+        yield
+        return
+    folder = os.open(workdir, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(folder)
+        raise errors.InputError(f'{workdir}: another process is training here; wait for its end, or name another '
+                                '--workdir') from None
+    except OSError:
+        pass  # a file system without locks
+    try:
+        yield
+    finally:
+        os.close(folder)
 
 
 def _claim(workdir, config):
@@ -154,14 +194,24 @@ def _new_state(config, initial):
 
 
 def _teacher(config):
-    """The function of LR to HR images of `config.reconstruction.teacher`, with the mirror image's help; None for no name."""
-    name = config.reconstruction.teacher
-    if not name:
+    """The generator that `config.reconstruction.teacher` names, as of `weights.load_generator`; None for no name."""
+    if not config.reconstruction.teacher:
         return None
-    loaded = weights.load_generator(name)
+    loaded = weights.load_generator(config.reconstruction.teacher)
     weights.check_restores_alike(loaded, config, 'config.reconstruction.teacher')
-    restore = precision.applied(networks.generator(loaded.config), jnp.float32)
-    return networks.with_mirror_image(lambda lr: restore(loaded.parameters, lr))
+    return loaded
+
+
+def _known_of(teacher):
+    return teacher and {'network': teacher.description, 'parameters': weights.digest(teacher.parameters)}
+
+
+def _restores(teacher):
+    """The teacher's function of LR to HR images, with the mirror image's help; None of no teacher."""
+    if teacher is None:
+        return None
+    restore = precision.applied(networks.generator(teacher.config), jnp.float32)
+    return networks.with_mirror_image(lambda lr: restore(teacher.parameters, lr))
 
 
 def mapped_updates(config, devices=None, teacher=None):
