@@ -74,6 +74,43 @@ def test_colours_of_another_profile_become_srgb():
         assert np.abs(found.astype(int) - expected).mean() < 1
 
 
+def profile(channels, connection, **tags):
+    """The bytes of an ICC profile, 'GRAY' with 'XYZ ' say."""
+    start, table, content = 132 + 12 * len(tags), b'', b''
+    for name, value in tags.items():
+        table += name.encode() + struct.pack('>II', start + len(content), len(value))
+        content += value
+    header = struct.pack('>I4xI4s4s4s12x4s', start + len(content), 0x02400000, b'mntr', channels, connection, b'acsp')
+    return header.ljust(128, b'\0') + struct.pack('>I', len(tags)) + table + content
+
+
+WHITE = b'XYZ ' + struct.pack('>4x3I', 0xf6d6, 0x10000, 0xd32d)
+
+
+def test_grey_of_another_gamma_becomes_that_of_srgb():
+    gamma = profile(b'GRAY', b'XYZ ', wtpt=WHITE, kTRC=b'curv' + struct.pack('>4xIH2x', 1, round(1.8 * 256)))
+    for channels in (1, 2):
+        pixels = colours(channels=channels)
+        found = read(file_of(pixels[..., 0] if channels == 1 else pixels, icc_profile=gamma)).pixels
+        light = (pixels[..., :1] / 255) ** 1.8
+        srgb = 255 * np.where(light < 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+        assert np.abs(found[..., :1] - srgb).max() < 2 and np.abs(pixels[..., :1] - srgb).max() > 10
+        np.testing.assert_array_equal(found[..., 1:], pixels[..., 1:])
+
+
+def test_cmyk_is_what_its_profile_says():
+    """Here that black ink alone counts."""
+    corners = b''.join(bytes([lightness, 128, 128]) for lightness in 8 * (255, 0))
+    same = bytes(range(256))
+    unchanged = 65536 * np.eye(3, dtype=int).ravel()
+    table = struct.pack('>4s4x4B9i', b'mft1', 4, 3, 2, 0, *unchanged) + 4 * same + corners + 3 * same
+    inks = Image.new('CMYK', (16, 16), (200, 0, 0, 128))
+    black = profile(b'CMYK', b'Lab ', wtpt=WHITE, A2B0=table)
+    for icc_profile, expected in ((None, (27, 127, 127)), (black, (118, 118, 118))):
+        found = read(file_of(inks, 'JPEG', icc_profile=icc_profile, quality=100)).pixels
+        assert np.abs(found.astype(int) - expected).max() < 3
+
+
 @pytest.mark.parametrize('form', ['PNG', 'TIFF'])
 def test_pictures_are_turned_upright(form):
     exif = Image.Exif()

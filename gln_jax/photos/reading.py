@@ -93,6 +93,8 @@ def rgb(pixels):
 def upright(picture):
     """A Pillow picture, turned by its EXIF data, as mode L, LA, RGB or RGBA, whichever loses nothing but depth.
 
+    CMYK becomes sRGB by its colour profile, where it has one; other colours stay as they are.
+
     Raises:
         ValueError: it has 32 bits per pixel, whose range is not known.
     """
@@ -105,6 +107,8 @@ def upright(picture):
         picture = Image.fromarray(np.round(np.asarray(picture) / 257).astype(np.uint8))
     if picture.mode in ('I', 'F'):
         raise ValueError('32 bits per pixel, without a known range')
+    if picture.mode == 'CMYK':  # while its profile, which is of inks, can be used
+        picture = _in_srgb(picture, picture.info.get('icc_profile'))
     grey = picture.mode in ('1', 'L', 'LA', 'La')
     mode = ('L' if grey else 'RGB') + ('A' if picture.has_transparency_data else '')
     if mode == 'LA' and picture.mode != 'LA':  # Pillow takes one transparent grey over into RGBA only
@@ -176,13 +180,22 @@ def _decoded(picture):
 
 
 def _in_srgb(picture, profile):
-    """A picture of mode RGB or RGBA in sRGB, where an ICC profile (bytes, or None) says that it is not: Display P3, say."""
-    if not profile or picture.mode not in ('RGB', 'RGBA'):
+    """A picture of mode L, LA, RGB, RGBA or CMYK in sRGB, where an ICC profile (bytes, or None) says that it is not.
+
+    Display P3, say. What comes back has the same mode, and of CMYK pictures RGB.
+    """
+    if not profile:
         return picture
     try:
-        theirs = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        theirs, srgb = ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile('sRGB')
         if 'sRGB' in ImageCms.getProfileDescription(theirs):
             return picture
-        return ImageCms.profileToProfile(picture, theirs, ImageCms.createProfile('sRGB'))
+        if picture.mode in ('RGB', 'RGBA'):
+            return ImageCms.profileToProfile(picture, theirs, srgb)
+        if picture.mode == 'CMYK':
+            return ImageCms.profileToProfile(picture, theirs, srgb, outputMode='RGB')
+        grey, *alpha = picture.split()
+        colours = ImageCms.profileToProfile(grey, theirs, srgb, outputMode='RGB')  # all three are the same
+        return Image.merge(picture.mode, [colours.getchannel('R'), *alpha])
     except (ImageCms.PyCMSError, OSError):  # a damaged profile, or one for other channels, says nothing
         return picture
