@@ -58,8 +58,7 @@ def overrides(config):
 def start(config, workdir, *more):
     return subprocess.Popen(
         [sys.executable, 'train.py', '--config=configs/x8.py', *overrides(config), f'--workdir={workdir}', '--noscore',
-         *more], cwd=ROOT, env=os.environ | {'XLA_FLAGS': ''}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # as in a terminal: a background ignores it
+         *more], cwd=ROOT, env=os.environ | {'XLA_FLAGS': ''}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def finish(process):
@@ -165,8 +164,16 @@ def test_a_stage_that_a_run_lacks_may_have_any_batch_size(config, tmp_path):
     training.train(config, tmp_path / 'run')
 
 
+@pytest.fixture
+def in_the_foreground():
+    """What the background of a script starts ignores Ctrl-C, and so do its children."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize('number, said', [(signal.SIGTERM, ''), (signal.SIGINT, 'saving after this step')])
-def test_told_to_end_a_run_saves_first(config, undisturbed, tmp_path, number, said):
+def test_told_to_end_a_run_saves_first(config, undisturbed, in_the_foreground, tmp_path, number, said):
     config = settings.from_json(settings.to_json(config))
     config.checkpoint.every_steps = 1000
     process = start(config, tmp_path / 'run')
