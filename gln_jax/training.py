@@ -1,8 +1,5 @@
 """The training loop: both stages, resume, checkpoints, and what ends a run early."""
 
-import contextlib
-import fcntl
-import os
 import sys
 import time
 
@@ -11,12 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from gln_jax import (checkpoints, errors, files, hosts, images, metrics, networks, parallel, precision, progress, provenance,
-                     schedule, steps, supervision, weights)
+                     schedule, steps, weights, workdirs)
 from gln_jax import config as settings
 from gln_jax.data import faces as data
 from gln_jax.data import pipeline
-
-CONFIG = 'config.json'
 
 
 def train(config, workdir, init=None, to_be_scored=False):
@@ -44,17 +39,18 @@ def train(config, workdir, init=None, to_be_scored=False):
         raise errors.InputError('config.reconstruction.steps: stage 2 alone needs a trained generator; name it, --init=...')
     initial = weights.load_for(config, init) if init and not begun else None
     teacher = _teacher(config) if min(begun, default=0) < config.reconstruction.steps else None
+    taught_by = teacher and {'network': teacher.description, 'parameters': weights.digest(teacher.parameters)}
     if hosts.is_first():
-        _check_is_free(workdir, config)
+        workdirs.check_is_free(workdir, config)
     training_faces = _training_faces(config)
     if begun:
-        _check_goes_on_as_it_began(workdir, training_faces, init, teacher)
+        workdirs.check_goes_on_as_it_began(workdir, training_faces, init, taught_by)
     if to_be_scored:
         data.load(config, config.validation.test_split)  # a wrong name is told now, and not when training has ended
     validate = _validation(config) if hosts.is_first() else None
-    _claim(workdir, config)  # only now, when all else was found to be in order: it fixes the config
+    workdirs.claim(workdir, config)  # only now, when all else was found to be in order: it fixes the config
     total = schedule.total_steps(config)
-    with (_alone_in(workdir),
+    with (workdirs.alone_in(workdir),
           checkpoints.Checkpoints(workdir / checkpoints.LATEST, config) as latest,
           checkpoints.Checkpoints(workdir / checkpoints.RECONSTRUCTION, config) as reconstruction,
           hosts.termination() as ends_at):
@@ -62,7 +58,7 @@ def train(config, workdir, init=None, to_be_scored=False):
         if state is None:
             state = _new_state(config, initial)
             if hosts.is_first():
-                provenance.record(workdir, training_faces, initial, _known_of(teacher))
+                provenance.record(workdir, training_faces, initial, taught_by)
         else:
             print(f'continuing from step {int(state.step):,}')
         state = parallel.placed(state)
@@ -105,74 +101,6 @@ def train(config, workdir, init=None, to_be_scored=False):
             print(log.summary())
 
 
-def _check_is_free(workdir, config):
-    """Makes the folder and finds it empty or this run's: nobody else's is written to, no other run continued."""
-    try:
-        workdir.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise errors.InputError(f'{workdir}: is a file; name a folder, --workdir=DIR') from error
-    except FileNotFoundError as error:
-        raise errors.InputError(f'{workdir}: cannot be made ({error}); name another --workdir') from error
-    path = workdir / CONFIG
-    if path.exists():
-        differences = settings.differences(_config_in(path), config)
-        if differences:
-            raise errors.InputError(f'{workdir}: holds a run with another config ({"; ".join(differences)}); '
-                                    'name another --workdir, or repeat its settings')
-    elif workdir.exists() and any(workdir.iterdir()):
-        raise errors.InputError(f'{workdir}: holds other files and no run of train.py; name another --workdir')
-
-
-def _check_goes_on_as_it_began(workdir, training_faces, init, teacher):
-    """Raises InputError where what a run learns from is no more what it was: its bits would be others."""
-    before = provenance.of(workdir)
-    if init and before and 'started_from' not in before:
-        raise errors.InputError(f'--init: the run in {workdir} began without it; leave it out, or name another --workdir')
-    for what, field, now in (('training faces', 'training_faces', provenance.counts(training_faces)),
-                             ('parameters of the teacher', 'taught_by', _known_of(teacher))):
-        if now and before.get(field, now) != now:
-            raise errors.InputError(f'{workdir}: this run began with other {what} ({before[field]}, now {now}); bring them '
-                                    f'back, or name another --workdir and go on from this one by --init={workdir}')
-
-
-@contextlib.contextmanager
-def _alone_in(workdir):
-    """Raises InputError where another process on this disk trains in the folder: they would replace each other's files."""
-    if files.is_in_bucket(workdir) or not hosts.is_first():
-        yield
-        return
-    folder = os.open(workdir, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(folder)
-        raise errors.InputError(f'{workdir}: another process is training here; wait for its end, or name another '
-                                '--workdir') from None
-    except OSError:
-        pass  # a file system without locks
-    try:
-        yield
-    finally:
-        os.close(folder)
-
-
-def _claim(workdir, config):
-    """Makes `workdir`, which `_check_is_free` found free, this run's."""
-    path = workdir / CONFIG
-    if hosts.is_first():
-        files.write(path, settings.to_json(config) + '\n')
-    hosts.wait('workdir is claimed')
-    if not path.exists():
-        raise errors.InputError(f'{workdir}: is not on a disk that all hosts share; name a --workdir that is')
-
-
-def _config_in(path):
-    try:
-        return settings.from_json(path.read_text())
-    except ValueError as error:
-        raise errors.InputError(f'{path}: not a config of this version ({error}); name another --workdir') from error
-
-
 def _training_faces(config):
     """What `data.load` gives, prepared where that has not been done. InputError where hosts have different data."""
     def prepared():
@@ -200,10 +128,6 @@ def _teacher(config):
     loaded = weights.load_generator(config.reconstruction.teacher)
     weights.check_restores_alike(loaded, config, 'config.reconstruction.teacher')
     return loaded
-
-
-def _known_of(teacher):
-    return teacher and {'network': teacher.description, 'parameters': weights.digest(teacher.parameters)}
 
 
 def _restores(teacher):

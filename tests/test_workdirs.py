@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from gln_jax import checkpoints, errors, provenance, schedule, training, weights
+from gln_jax import checkpoints, errors, provenance, schedule, training, weights, workdirs
 from gln_jax import config as settings
 from gln_jax.data import drawn, preparation
 
@@ -102,6 +102,6 @@ def test_a_run_that_goes_on_needs_its_start_no_more(config, finished, tmp_path, 
 
 
 def test_two_processes_do_not_train_in_one_folder(config, finished):
-    with training._alone_in(finished), pytest.raises(errors.InputError, match='another process is training here'):
+    with workdirs.alone_in(finished), pytest.raises(errors.InputError, match='another process is training here'):
         training.train(config, finished)
     training.train(config, finished)
