@@ -45,7 +45,7 @@ def main(arguments=None):
             comparison.compare(chosen, config, sets, options.protocol, output, label, options.images)
             return
         upsampler = networks.upsampler(config, loaded.parameters)
-        described, parameters = loaded.description, weights.digest(loaded.parameters)
+        described, parameters = loaded.description, loaded.digest
         if options.mirrored:
             upsampler = networks.with_mirror_image(upsampler)
             described, parameters = f'{described}, mirrored', f'{parameters}, mirrored'
@@ -103,7 +103,7 @@ def _with_data(config, options):
         if not Path(data).is_dir():
             raise errors.InputError(f'--data: {data!r} is no folder; name one, or one of {", ".join(_named_data())}')
         config.data.name, config.data.path = 'folder', data
-    elif config.data.name == 'folder' and not Path(config.data.path).is_dir():
+    elif config.data.name == 'folder' and not Path(config.data.path).expanduser().is_dir():
         raise errors.InputError(f'{options.ckpt}: was trained on {config.data.path}, which is not here; name the faces to '
                                 'score, --data=DIR')
     if data is not None or options.directory:  # and not where the machine of the training kept them

@@ -31,7 +31,7 @@ def evaluate(upsampler, config, faces, protocol='paper', output=None, data='', c
         output: the folder for the three files, made if need be; None writes none. Those of an earlier evaluation are
             replaced, each whole or not at all.
         data, checkpoint: what was evaluated, in words, for the table and for scores.json.
-        parameters: the `weights.digest` of the network's, for scores.json.
+        parameters: the digest of the network's, as of `weights.Loaded`, for scores.json.
         limit: score only so many faces, spread evenly over the sequence; None is all of them.
         progress: tell on stderr how far it is, every few seconds.
 

@@ -22,7 +22,7 @@ def of(config):
 
 def bits(dtype):
     """What to ask JAX's matrix products for, so that those of `dtype` count all its bits."""
-    return 'highest' if dtype == jnp.float32 else 'default'
+    return 'highest' if jnp.dtype(dtype) == jnp.float32 else 'default'
 
 
 def applied(module, dtype):

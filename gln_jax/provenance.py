@@ -16,14 +16,14 @@ from gln_jax import files
 FILE = 'provenance.json'
 
 
-def record(workdir, faces, initial=None, taught_by=None):
+def record(workdir, faces, initial=None, teacher=None):
     """Writes FILE into `workdir`: of a run that begins, as the start counts of one that is continued.
 
     Args:
         workdir: the run's folder.
         faces: what it trains on, as of `data.faces.load`; their number by source is kept.
         initial: the generator that it starts from, as of `weights.load_generator`, or None; its own record is kept.
-        taught_by: what is to be known of the network that it learns from, or None.
+        teacher: the generator that it learns from, likewise; its name and a digest of its parameters are kept.
     """
     files.write(files.path(workdir) / FILE, json.dumps({
         'command': command(),
@@ -32,7 +32,7 @@ def record(workdir, faces, initial=None, taught_by=None):
         'devices': devices(),
         'versions': versions(),
         **({'started_from': initial.card.get('provenance', {})} if initial else {}),
-        **({'taught_by': taught_by} if taught_by else {}),
+        **({'taught_by': {'network': teacher.description, 'parameters': teacher.digest}} if teacher else {}),
     }, indent=2) + '\n')
 
 

@@ -35,30 +35,28 @@ def train(config, workdir, init=None, to_be_scored=False):
         parallel.check_batch_size(size, field)
     workdir = files.path(workdir)
     begun = checkpoints.steps_in(workdir)
-    if not init and not config.reconstruction.steps and not begun:
-        raise errors.InputError('config.reconstruction.steps: stage 2 alone needs a trained generator; name it, --init=...')
-    initial = weights.load_for(config, init) if init and not begun else None
+    initial = None if begun else _initial(config, init)
     teacher = _teacher(config) if min(begun, default=0) < config.reconstruction.steps else None
-    taught_by = teacher and {'network': teacher.description, 'parameters': weights.digest(teacher.parameters)}
     if hosts.is_first():
         workdirs.check_is_free(workdir, config)
     training_faces = _training_faces(config)
     if begun:
-        workdirs.check_goes_on_as_it_began(workdir, training_faces, init, taught_by)
+        workdirs.check_goes_on_as_it_began(workdir, training_faces, init, teacher)
     if to_be_scored:
         data.load(config, config.validation.test_split)  # a wrong name is told now, and not when training has ended
     validate = _validation(config) if hosts.is_first() else None
-    workdirs.claim(workdir, config)  # only now, when all else was found to be in order: it fixes the config
     total = schedule.total_steps(config)
-    with (workdirs.alone_in(workdir),
+    with (workdirs.claimed(workdir, config),  # only now, when all else was found to be in order: it fixes the config
           checkpoints.Checkpoints(workdir / checkpoints.LATEST, config) as latest,
           checkpoints.Checkpoints(workdir / checkpoints.RECONSTRUCTION, config) as reconstruction,
           hosts.termination() as ends_at):
         state = latest.restore_latest(lambda step: steps.shape_after(config, step))
         if state is None:
+            if begun:  # with a checkpoint that was cut short: a bucket shows it as one
+                initial, teacher = _initial(config, init), _teacher(config)
             state = _new_state(config, initial)
             if hosts.is_first():
-                provenance.record(workdir, training_faces, initial, taught_by)
+                provenance.record(workdir, training_faces, initial, teacher)
         else:
             print(f'continuing from step {int(state.step):,}')
         state = parallel.placed(state)
@@ -119,6 +117,13 @@ def _training_faces(config):
 def _new_state(config, initial):
     new = lambda: steps.create_state(config, initial.parameters if initial else None)
     return hosts.from_first(new, steps.shape_after(config, 0))
+
+
+def _initial(config, init):
+    """The generator that a run starts from, as of `weights.load_for`; None is random weights."""
+    if not init and not config.reconstruction.steps:
+        raise errors.InputError('config.reconstruction.steps: stage 2 alone needs a trained generator; name it, --init=...')
+    return weights.load_for(config, init) if init else None
 
 
 def _teacher(config):

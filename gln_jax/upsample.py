@@ -137,9 +137,11 @@ def _run(options, paths, is_folder, batch_size):
                 entries.append({'file': str(path)} | entry)
                 for line in [entry['error']] if 'error' in entry else _told(path, entry, is_folder):
                     bar.write(line, file=sys.stderr if options.json or 'error' in entry else sys.stdout)
-    finally:
-        if entries:  # of what is done, where something ends it early
-            report = outputs.write_report(destination, upsamplers, entries)
+    except BaseException:  # Ctrl-C, a full disk: what is known of the files that are done would be lost
+        if entries:
+            outputs.write_report(destination, upsamplers, entries, destination.free_name(outputs.PARTIAL_REPORT))
+        raise
+    report = outputs.write_report(destination, upsamplers, entries, outputs.REPORT)
     if options.json:
         print(report, end='')
     if is_folder:

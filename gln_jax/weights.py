@@ -43,6 +43,11 @@ class Loaded(NamedTuple):
     description: str  # where they come from, as the user named it
     card: dict  # 'provenance', 'scores' and 'trust' (of a photos.trust.Calibration), as far as known
 
+    @property
+    def digest(self):
+        """A short name for the parameters, another one whenever they are others."""
+        return digest(self.parameters)
+
 
 class Checkpoint(NamedTuple):
     folder: epath.Path
@@ -160,7 +165,7 @@ def export(path, output, scores=(), trust=None):
     loaded = load_generator(path)
     check_is_free(output)
     rounded = jax.tree.map(lambda leaf: np.asarray(leaf, np.float16), loaded.parameters)
-    generators = digest(loaded.parameters), digest(jax.tree.map(np.float32, rounded))
+    generators = loaded.digest, digest(jax.tree.map(np.float32, rounded))
     metadata = {
         'format': FORMAT,
         'config': settings.to_json(loaded.config),
@@ -199,7 +204,10 @@ def _scores_in(folder, generators):
         scores = {name: summary[name] for name in ('data', 'protocol', 'images', 'methods')}
     except (OSError, ValueError, KeyError) as error:
         raise errors.InputError(f'{folder}: holds no {evaluation.SCORES} of evaluate.py') from error
-    if summary.get('parameters') not in generators:
+    if 'parameters' not in summary:
+        raise errors.InputError(f'{folder}: the scores are of an earlier version, and do not tell of which parameters; score '
+                                'again with evaluate.py')
+    if summary['parameters'] not in generators:
         raise errors.InputError(f'{folder}: the scores are those of {summary.get("checkpoint")}, with other parameters or '
                                 'with the mirror image; score what is to be exported')
     return scores

@@ -28,20 +28,41 @@ def check_is_free(workdir, config):
         raise errors.InputError(f'{workdir}: holds other files and no run of train.py; name another --workdir')
 
 
-def check_goes_on_as_it_began(workdir, training_faces, init, taught_by):
+def check_goes_on_as_it_began(workdir, training_faces, init, teacher):
     """Raises InputError where what a run learns from is no more what it was: its bits would be others."""
     before = provenance.of(workdir)
     if init and before and 'started_from' not in before:
         raise errors.InputError(f'--init: the run in {workdir} began without it; leave it out, or name another --workdir')
-    for what, field, now in (('training faces', 'training_faces', provenance.counts(training_faces)),
-                             ('parameters of the teacher', 'taught_by', taught_by)):
-        if now and before.get(field, now) != now:
-            raise errors.InputError(f'{workdir}: this run began with other {what} ({before[field]}, now {now}); bring them '
-                                    f'back, or name another --workdir and go on from this one by --init={workdir}')
+    elsewhere = f'or name another --workdir and go on from this one by --init={workdir}'
+    faces = provenance.counts(training_faces)
+    if before.get('training_faces', faces) != faces:
+        raise errors.InputError(f'{workdir}: this run began with other training faces ({before["training_faces"]}, now '
+                                f'{faces}); bring them back, {elsewhere}')
+    if teacher and before.get('taught_by', {}).get('parameters', teacher.digest) != teacher.digest:
+        raise errors.InputError(f'{workdir}: this run began with other parameters of its teacher, {teacher.description}; bring '
+                                f'them back, {elsewhere}')
 
 
 @contextlib.contextmanager
-def alone_in(workdir):
+def claimed(workdir, config):
+    """Makes `workdir` this run's, and this process's alone for as long as the context lasts.
+
+    Raises:
+        InputError: another process trains here, another run claimed it since `check_is_free`, or hosts do not share it.
+    """
+    with _alone_in(workdir):
+        path = workdir / CONFIG
+        if hosts.is_first():
+            check_is_free(workdir, config)
+            files.write(path, settings.to_json(config) + '\n')
+        hosts.wait('workdir is claimed')
+        if not path.exists():
+            raise errors.InputError(f'{workdir}: is not on a disk that all hosts share; name a --workdir that is')
+        yield
+
+
+@contextlib.contextmanager
+def _alone_in(workdir):
     """Raises InputError where another process on this disk trains in the folder: they would replace each other's files."""
     if files.is_in_bucket(workdir) or not hosts.is_first():
         yield
@@ -59,16 +80,6 @@ def alone_in(workdir):
         yield
     finally:
         os.close(folder)
-
-
-def claim(workdir, config):
-    """Makes `workdir`, which `check_is_free` found free, this run's."""
-    path = workdir / CONFIG
-    if hosts.is_first():
-        files.write(path, settings.to_json(config) + '\n')
-    hosts.wait('workdir is claimed')
-    if not path.exists():
-        raise errors.InputError(f'{workdir}: is not on a disk that all hosts share; name a --workdir that is')
 
 
 def _config_in(path):

@@ -123,6 +123,8 @@ def test_people_of_an_index_are_held_out_whole(root, load):
     write_index(root, [{'file': f'{number}.png', 'identity': f'person {number // 3}'} for number in range(60)])
     people = [{face.identity for face in load(root, split)} for split in ('train', 'val', 'test')]
     assert sum(map(len, people)) == len(set.union(*people)) == 20 and all(people)
+    write_index(root, [{'file': f'{number}.png', 'identity': 'one alone'} for number in range(60)])
+    assert all(len(load(root, split)) for split in ('train', 'val', 'test'))
 
 
 def test_people_in_two_splits_are_warned_of(root, load, capsys):

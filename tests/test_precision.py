@@ -80,7 +80,7 @@ def test_training_in_bfloat16_ends_where_float32_ends(faces):
 
 
 def test_auto_is_float32_on_a_cpu_and_bfloat16_elsewhere(monkeypatch):
-    assert precision.of(config_in('auto')) == jnp.float32
+    assert precision.of(config_in('auto')) == jnp.float32 and precision.bits('float32') == 'highest'
     monkeypatch.setattr(jax, 'default_backend', lambda: 'tpu')
     assert precision.of(config_in('auto')) == jnp.bfloat16
 

@@ -154,7 +154,7 @@ def test_a_folder_that_is_interrupted_has_a_report_of_what_is_done(run, tmp_path
     for name in 'abc':
         save(tmp_path / f'in/{name}.png', np.full((30, 40, 3), 80, np.uint8))
     assert run('-i', tmp_path / 'in')[0] == 130
-    entry, = json.loads((tmp_path / 'out/report.json').read_text())['files']
+    entry, = json.loads((tmp_path / 'out/report_until_interrupted_0.json').read_text())['files']
     assert entry['output'] == 'restored_imgs/a.png'
 
 

@@ -70,7 +70,7 @@ def test_a_run_needs_the_same_teacher_until_stage_1_has_ended(half_done, tmp_pat
     shutil.copy(teacher, tmp_path / 'kept')
     teacher.unlink()
     weights.export(workdir, teacher)
-    with pytest.raises(errors.InputError, match='began with other parameters of the teacher'):
+    with pytest.raises(errors.InputError, match='began with other parameters of its teacher'):
         training.train(config, workdir)
     shutil.copy(tmp_path / 'kept', teacher)
     training.train(config, workdir)
@@ -102,6 +102,6 @@ def test_a_run_that_goes_on_needs_its_start_no_more(config, finished, tmp_path, 
 
 
 def test_two_processes_do_not_train_in_one_folder(config, finished):
-    with workdirs.alone_in(finished), pytest.raises(errors.InputError, match='another process is training here'):
+    with workdirs.claimed(finished, config), pytest.raises(errors.InputError, match='another process is training here'):
         training.train(config, finished)
     training.train(config, finished)

@@ -155,8 +155,10 @@ def _found_below(folder):
 
 
 def _held_out(people):
-    """{file: split} for {file: identity}: all pictures of a person go to one split."""
+    """{file: split} for {file: identity}: all pictures of a person go to one split, where there are enough people for that."""
     names = {file: person or file for file, person in people.items()}
+    if len(set(names.values())) < len(SPLITS):
+        names = {file: file for file in people}
     split_of = holdout.splits(dict.fromkeys(names.values()))
     return {file: split_of[name] for file, name in names.items()}
 

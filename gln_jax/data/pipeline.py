@@ -2,6 +2,7 @@
 
 import functools
 import pathlib
+import signal
 
 from absl import flags
 import grain
@@ -49,7 +50,12 @@ def training_batches(config, batch_size, first_step=0, host=0, hosts=1):
     workers = grain.MultiprocessingOptions(num_workers=config.data.workers, per_worker_buffer_size=BATCHES_AHEAD)
     if not flags.FLAGS.is_parsed():
         flags.FLAGS.mark_as_parsed()  # Grain reads flags of its own; a program without absl never parsed any
-    return iter(batches.to_iter_dataset(reading).mp_prefetch(workers))
+    return iter(batches.to_iter_dataset(reading).mp_prefetch(workers, _ignore_ctrl_c if workers.num_workers else None))
+
+
+def _ignore_ctrl_c(*_):
+    """In a worker, which a terminal tells too: what is read is still needed for the step after which the run saves."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _varied(luminance_of, seed, settings, batch_number, face_numbers):

@@ -1,6 +1,7 @@
 """What restoring writes into its folder: names, reports, and that nothing there is lost."""
 
 import collections
+import itertools
 import json
 import os
 import pathlib
@@ -13,6 +14,7 @@ from gln_jax import errors, files, images, pictures
 from gln_jax.photos import reading
 
 FACES, PHOTOS, COMPARISONS, REPORT = 'restored_faces', 'restored_imgs', 'cmp', 'report.json'
+PARTIAL_REPORT = 'report_until_interrupted_{}.json'
 
 LONGEST_NAME = 240
 """Bytes of a file's name; disks take 255, of which `files.write` needs some while it writes."""
@@ -41,6 +43,10 @@ class Outputs:
             if not self._overwrite and (self.folder / name).exists():
                 raise errors.InputError(f'{self.folder / name}: is there already; give --overwrite to replace it, or '
                                         'another folder')
+
+    def free_name(self, pattern):
+        """The first of the names 'pattern'.format(0), (1) ... that no file has."""
+        return next(name for name in map(pattern.format, itertools.count()) if not (self.folder / name).exists())
 
     def write(self, name, content):
         """Writes text or bytes to `name` below the folder; returns the name."""
@@ -113,11 +119,11 @@ def _finite(value):
     return round(value, 2) if np.isfinite(value) else None
 
 
-def write_report(outputs, upsamplers, entries):
-    """Writes report.json and returns its text."""
+def write_report(outputs, upsamplers, entries, name):
+    """Writes the report into the file of this name and returns its text."""
     networks = [{'network': upsampler.description, 'scale': upsampler.scale, 'degradation': upsampler.degradation}
                 for upsampler in upsamplers]
     report = {'networks': networks, 'files': entries}
     text = json.dumps(report, indent=2, allow_nan=False) + '\n'
-    outputs.write(REPORT, text)
+    outputs.write(name, text)
     return text
