@@ -84,11 +84,11 @@ def test_two_hosts_train_in_a_bucket_one_continues_and_scores_there(train, envir
     hosts = [train('--config.adversarial.turns=0', '--noscore', f'--coordinator=localhost:{port}', '--num_processes=2',
                    f'--process_id={process}') for process in (0, 1)]
     for host in hosts:
-        _, err = host.communicate(timeout=120)
+        _, err = host.communicate(timeout=300)
         assert host.returncode == 0, err
 
     alone = train('--config.adversarial.turns=1')
-    out, err = alone.communicate(timeout=120)
+    out, err = alone.communicate(timeout=300)
     assert alone.returncode == 0 and 'continuing from step 6' in out and f'written: {RUN}/scores.json' in out, err
 
     found = json.loads(in_bucket(environment, f'''if True:
@@ -118,8 +118,8 @@ def test_evaluate_reads_and_writes_a_bucket(train, environment):
 
 
 def test_a_bucket_that_is_not_there_is_one_line(train):
-    refused = train(f'--workdir=gs://nobody/run')
-    _, err = refused.communicate(timeout=120)
+    refused = train('--workdir=gs://nobody/run')
+    _, err = refused.communicate(timeout=300)
     assert refused.returncode == 2 and 'gs://nobody/run' in err and len(err.splitlines()) == 1
 
 
