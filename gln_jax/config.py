@@ -148,8 +148,8 @@ def _follow_the_paper(config):
     config.augmentation.update(flip=False, scale=0.0, shift=0.0, roll=0.0, gamma=0.0, contrast=0.0)
     config.reconstruction.batch_size = config.adversarial.batch_size = 5
     config.reconstruction.loss = 'squared'
-    config.adversarial.update(turns=10_000, discriminator='paper', discriminator_steps=10, generator_steps=50, weight='auto')
-    config.adversarial.update(generator_learning_rate=1e-8, discriminator_learning_rate=1e-2)  # it names none for stage 2
+    config.adversarial.update(turns=10_000, discriminator='paper', discriminator_steps=10, generator_steps=50, weight='auto',
+                              generator_learning_rate=1e-8, discriminator_learning_rate=1e-2)  # it names no rates here
 
 
 def check(config):

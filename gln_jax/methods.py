@@ -83,7 +83,7 @@ def _network(name, path, gln):
 
 def _of_network(loaded):
     return {'kind': 'network', 'network': loaded.config.network, 'checkpoint': loaded.description,
-            'parameters': weights.digest(loaded.parameters)}
+            'parameters': loaded.digest}
 
 
 def _of_fitted(name, config, training_faces):

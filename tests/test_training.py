@@ -15,7 +15,7 @@ import evaluate
 import jax
 import pytest
 
-from gln_jax import checkpoints, errors, files, provenance, steps, training, weights
+from gln_jax import checkpoints, errors, files, provenance, steps, supervision, training, weights
 from gln_jax import config as settings
 from gln_jax.data import drawn, preparation
 
@@ -182,6 +182,7 @@ def test_told_to_end_a_run_saves_first(config, undisturbed, in_the_foreground, t
         time.sleep(0.02)
     process.send_signal(number)
     code, _, err = finish(process)
+    assert supervision.TERMINATED == 128 + signal.SIGTERM == 143
     assert code == 128 + number and said in err and 'terminated: saved step' in err and 'Traceback' not in err
     assert finish(start(config, tmp_path / 'run'))[0] == 0
     chex.assert_trees_all_equal(final_state(config, tmp_path / 'run'), final_state(config, undisturbed[0]))

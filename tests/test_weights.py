@@ -119,7 +119,7 @@ def test_the_best_released_weights_are_best_on_validation_faces(workdir, tmp_pat
             folders[-1].mkdir()
             (folders[-1] / 'scores.json').write_text(json.dumps({
                 'data': f'faces {split}', 'protocol': 'paper', 'images': 3, 'methods': {'gln': scores(psnr)},
-                'parameters': weights.digest(weights.load_generator(workdir).parameters)}))
+                'parameters': weights.load_generator(workdir).digest}))
         weights.export(workdir, tmp_path / f'{name}.safetensors', folders)
     weights.export(workdir, tmp_path / 'unscored.safetensors')
     monkeypatch.setattr(weights, 'RELEASED', tmp_path)
@@ -184,7 +184,7 @@ def test_the_card_has_the_training_and_the_scores(workdir, tmp_path):
         weights.export(workdir, tmp_path / 'x8.safetensors', [tmp_path / 'scores'])
     weights.export(workdir, tmp_path / 'plain.safetensors')
     for scored in (workdir, tmp_path / 'plain.safetensors'):
-        summary['parameters'] = weights.digest(weights.load_generator(scored).parameters)
+        summary['parameters'] = weights.load_generator(scored).digest
         files.write(tmp_path / 'scores/scores.json', json.dumps(summary))
         weights.export(workdir, tmp_path / f'{scored.name}.x8.safetensors', [tmp_path / 'scores'])
     (tmp_path / f'{workdir.name}.x8.safetensors').rename(tmp_path / 'x8.safetensors')

@@ -38,7 +38,7 @@ def run(options):
     stage_1 = weights.load_for(base, options.init)
     sets = runs.chosen(base, options)
     output = outputs.claimed(options.output, {
-        'study': 'lambda', 'init': weights.digest(stage_1.parameters), 'config': options.config,
+        'study': 'lambda', 'init': stage_1.digest, 'config': options.config,
         'weights': options.weights, 'turns': options.turns, 'source_weights': options.source_weights,
         'images': options.images, 'faces': runs.contents(sets)})
     found, lambdas = {}, {}

@@ -32,7 +32,7 @@ def run(options):
     config.data.update(name='folder', path=options.data, directory=options.directory)
     sets = {split: face_data.load(config, split) for split in options.split}
     output = outputs.claimed(options.output, {
-        'study': 'failures', 'network': weights.digest(loaded.parameters), 'images': options.images,
+        'study': 'failures', 'network': loaded.digest, 'images': options.images,
         'faces': {split: [faces.directory.parent.name, len(faces)] for split, faces in sets.items()}})
     upsampler = networks.upsampler(config, loaded.parameters)
     chosen = {split: [faces[number] for number in scoring.spread(len(faces), options.images)]

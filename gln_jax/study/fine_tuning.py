@@ -44,7 +44,7 @@ def run(options):
     sets = runs.chosen(config, options)
     others = sharpest(config)
     output = outputs.claimed(options.output, {
-        'study': 'fine-tuning', 'init': weights.digest(stage_1.parameters), 'runs': options.runs,
+        'study': 'fine-tuning', 'init': stage_1.digest, 'runs': options.runs,
         FOREIGN: weights.digest([others]),
         'images': options.images, 'faces': runs.contents(sets)})
     foreign = lacking(stage_1, config, others)

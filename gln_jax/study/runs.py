@@ -70,7 +70,7 @@ def scored(folder, generators, sets, config, others=None):
     restorers = {'bicubic': ('', scoring.interpolations(config.scale)['bicubic'])}
     for name, loaded in generators.items():
         upsampler = networks.upsampler(loaded.config, loaded.parameters)
-        restorers[name] = weights.digest(loaded.parameters), scoring.of_luminance(upsampler, config.scale)
+        restorers[name] = loaded.digest, scoring.of_luminance(upsampler, config.scale)
     restorers |= {name: ('', restorer) for name, restorer in (others or {}).items()}
     place = lambda split, name: f'{split} {name} {restorers[name][0]}'
     found = outputs.worked_through(folder, {
