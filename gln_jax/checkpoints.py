@@ -6,7 +6,6 @@ cannot be read all the same is moved to `unreadable/`.
 """
 
 import contextlib
-import errno
 import gc
 import logging
 import sys
@@ -27,8 +26,6 @@ ASIDE = 'unreadable'
 NONE = -1
 """In place of a step: there is no checkpoint."""
 
-FULL_DISK = 'No space left on device', 'Disk quota exceeded'
-
 
 class Checkpoints:
     """The checkpoints of one run, in one folder of its workdir. Use it as a context: leaving waits for the last write."""
@@ -47,19 +44,19 @@ class Checkpoints:
         return self
 
     def __exit__(self, kind, *_):
-        with self._full_disk_as_such(), contextlib.suppress(*[Exception] * (kind is not None)):
+        with errors.full_disk_as_such(self._directory), contextlib.suppress(*[Exception] * (kind is not None)):
             self._checkpointer.close()
 
     def save(self, step, state):
         """Begins to write `state` as `<step>`; a complete checkpoint of that step is left as it is."""
-        with self._full_disk_as_such():
+        with errors.full_disk_as_such(self._directory):
             if step not in [checkpoint.step for checkpoint in self._checkpointer.checkpoints]:
                 self._checkpointer.save_checkpointables_async(
                     step, {'state': state, 'config': {'json': settings.to_json(self._config)}})
 
     def wait(self):
         """Returns when what `save` began is on the disk."""
-        with self._full_disk_as_such():
+        with errors.full_disk_as_such(self._directory):
             self._checkpointer.wait()
 
     def restore_latest(self, shape_after):
@@ -104,16 +101,6 @@ class Checkpoints:
 
     def _path(self, step):
         return files.path(self._directory) / str(step)
-
-    @contextlib.contextmanager
-    def _full_disk_as_such(self):
-        """A failed write raises what TensorStore made of it; a full disk becomes the OSError that it is."""
-        try:
-            yield
-        except Exception as error:
-            if not any(words in str(error) for words in FULL_DISK):
-                raise
-            raise OSError(errno.ENOSPC, FULL_DISK[0], str(self._directory)) from error
 
 
 def find(path):

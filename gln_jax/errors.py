@@ -31,6 +31,7 @@ _DISK = {
     errno.EDQUOT: 'no space left of the quota on this disk; free some and start again to continue',
     errno.EROFS: 'this disk can only be read; name another folder',
     errno.ENAMETOOLONG: 'the name is too long for this disk; give it a shorter one'}
+_FULL_DISK = 'No space left on device', 'Disk quota exceeded'
 
 
 @contextlib.contextmanager
@@ -62,6 +63,17 @@ def reported():
         if error.errno not in _DISK:
             raise
         _exit(f'{error.filename or "workdir"}: {_DISK[error.errno]}', 2)
+
+
+@contextlib.contextmanager
+def full_disk_as_such(path):
+    """A failed write raises what a library in C++ made of it; a full disk becomes the OSError that it is, of `path`."""
+    try:
+        yield
+    except Exception as error:
+        if not any(words in str(error) for words in _FULL_DISK):
+            raise
+        raise OSError(errno.ENOSPC, _FULL_DISK[0], str(path)) from error
 
 
 def _nobody_reads():

@@ -31,6 +31,24 @@ def path(name):
     return found
 
 
+def below(folder, endings):
+    """The files in a folder and below whose names end so, in any case: a sorted list of paths relative to it, with '/'.
+
+    Hidden files and folders are left out, and links that lead nowhere.
+
+    Raises:
+        InputError: a name is not UTF-8.
+    """
+    found = []
+    for place, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith('.')]
+        found += [pathlib.Path(place, name) for name in names if name.lower().endswith(endings)
+                  and not name.startswith('.') and os.path.isfile(os.path.join(place, name))]
+    for file in found:
+        check_name(file)
+    return sorted(file.relative_to(folder).as_posix() for file in found)
+
+
 def check_name(path):
     """Raises InputError where the name of a file is not UTF-8: no index and no report could hold it."""
     try:
@@ -70,12 +88,19 @@ def write(path, content):
         except FileNotFoundError as error:
             raise errors.InputError(f'{path}: there is no such bucket') from error
         return
+    with written_whole(path) as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def written_whole(path):
+    """A binary file on a disk to write into, which becomes `path` when the context is left, unless by an error."""
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
     try:
         with os.fdopen(handle, 'wb') as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)

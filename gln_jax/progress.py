@@ -56,7 +56,8 @@ class Progress:
         folder, self._update_workdir = self._closing.enter_context(mirror.mirrored(workdir, [METRICS]))
         self._path = folder / METRICS
         _forget_steps_after(self._path, first_step)
-        self._board = tensorboardX.SummaryWriter(str(folder / 'tensorboard'), purge_step=first_step + 1)
+        self._board = tensorboardX.SummaryWriter(  # its thread dies of a full disk, and a bounded queue would then never end
+            str(folder / 'tensorboard'), purge_step=first_step + 1, max_queue=0)
         self._pending, self._validation_psnr = [], None
         self._first_step = first_step
         self._faces = self._waited = self._waited_in_all = self._faces_in_all = self._paused = 0

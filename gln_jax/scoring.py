@@ -108,12 +108,13 @@ def _measured(method, restored, truth, lr, batch, config, protocol, counted):
         raise errors.RunError(f'{method} gave values that are not finite for {face.file}; '
                               'are these the weights of a training that diverged?')
     compared = _luminance_of_yuv if protocol == 'paper' else images.yuv_to_rgb
+    ours, theirs = (np.asarray(compared(each)) for each in (restored, truth))
     luminance = jnp.clip(restored[..., :1], 0, 1)
     with np.errstate(divide='ignore', invalid='ignore'):  # of a face that is flat
         sharpness = metrics.gradient_energy(luminance) / metrics.gradient_energy(truth[..., :1])
     return {
-        'psnr': _psnr(np.asarray(compared(restored)), np.asarray(compared(truth)), protocol, counted),
-        'ssim': metrics.ssim(np.asarray(compared(restored)), np.asarray(compared(truth)), protocol),
+        'psnr': _psnr(ours, theirs, protocol, counted),
+        'ssim': metrics.ssim(ours, theirs, protocol),
         'consistency': metrics.psnr(images.degrade(luminance, config.scale, config.degradation), lr[..., :1]),
         'sharpness': sharpness,
     }

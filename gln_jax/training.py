@@ -69,7 +69,7 @@ def train(config, workdir, init=None, to_be_scored=False):
                 if batches is None or step == config.reconstruction.steps:
                     if batches:
                         batches.close()
-                    batches = pipeline.training_batches(config, schedule.batch_size_at(config, step), step,
+                    batches = pipeline.training_batches(training_faces, config, schedule.batch_size_at(config, step), step,
                                                         jax.process_index(), jax.process_count())
                 began = time.perf_counter()
                 faces = next(batches)

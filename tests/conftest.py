@@ -7,6 +7,7 @@ a time (pytest-xdist); `-n 0` runs them one after the other, as it takes to see 
 import atexit
 import os
 import shutil
+import subprocess
 import tempfile
 
 import pytest
@@ -17,6 +18,22 @@ if 'PYTEST_XDIST_WORKER' not in os.environ:  # the processes that run the tests 
     os.environ['JAX_COMPILATION_CACHE_DIR'] = tempfile.mkdtemp(prefix='gln_jax_compiled_')
     os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] = '0'  # most of their time goes to small programs
     atexit.register(shutil.rmtree, os.environ['JAX_COMPILATION_CACHE_DIR'], ignore_errors=True)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Makes a disk of a size such as '100m': its folder."""
+    folder = tmp_path / 'small_disk'
+    folder.mkdir()
+
+    def small_disk(size):
+        if os.geteuid() or subprocess.run(['mount', '-t', 'tmpfs', '-o', f'size={size}', 'tmpfs', folder],
+                                          capture_output=True).returncode:
+            pytest.skip('needs the right to mount a small disk')
+        return folder
+    yield small_disk
+    if os.path.ismount(folder):
+        subprocess.run(['umount', '-l', folder], check=True)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from PIL import Image
 import pytest
 
 from gln_jax import config, errors
-from gln_jax.data import faces, holdout, picture_files
+from gln_jax.data import faces, holdout, picture_files, pipeline
 
 
 def picture(seed=0, channels=3):
@@ -71,6 +71,20 @@ def test_index_gives_split_source_and_identity(root, load):
             load(root, split)
 
 
+def test_a_disk_that_fills_up_while_a_folder_is_prepared_or_decoded_is_told(root, small_disk):
+    for number in range(64):
+        save(root / 'train' / f'{number}.png', np.full((128, 128, 3), number, np.uint8))
+    settings = config.default()
+    settings.data.name, settings.data.path, settings.data.directory = 'folder', str(root), str(small_disk('400k'))
+    found = faces.load(settings, 'train')
+    with pytest.raises(OSError, match=f'No space left on device.*{pipeline.DECODED}'):
+        pipeline.luminance_reader(found, settings)
+    for number in range(8):
+        save(root / 'train' / f'{number}.png', np.random.default_rng(number).integers(0, 256, (128, 128, 3), np.uint8))
+    with pytest.raises(OSError, match='No space left on device'):
+        faces.load(settings, 'train')
+
+
 def test_luminance_is_that_of_the_image(root, load):
     save(root / 'train' / '0.png', picture(5))
     found = load(root, 'train')
@@ -82,8 +96,10 @@ def test_luminance_is_that_of_the_image(root, load):
 def test_sub_folders_give_split_and_source(root, load):
     for file in ('train/lfw/a.jpg', 'train/lfw/deeper/b.JPG', 'train/c.png', 'val/ffhq/d.png'):
         save(root / file)
+    save(root / 'train' / '.thumbnails' / 'c.png')
     for file in ('README.md', 'train/.DS_Store', 'train/._c.png'):
         (root / file).write_text('not a picture')
+    (root / 'train' / 'gone.png').symlink_to(root / 'nowhere.png')
     assert {(face.file, face.source, face.identity) for face in load(root, 'train')} == {
         ('train/lfw/a.jpg', 'lfw', ''), ('train/lfw/deeper/b.JPG', 'lfw', ''), ('train/c.png', 'my faces', '')}
     assert only(load(root, 'val/ffhq')).file == 'val/ffhq/d.png'

@@ -42,8 +42,8 @@ def plain(settings):
     return settings
 
 
-def first_batches(count, *arguments, **options):
-    batches = pipeline.training_batches(*arguments, **options)
+def first_batches(count, settings, *arguments, **options):
+    batches = pipeline.training_batches(faces.load(settings, 'train'), settings, *arguments, **options)
     found = [next(batches) for _ in range(count)]
     batches.close()
     return found
@@ -110,7 +110,7 @@ def test_hosts_share_the_batch_of_a_single_host(settings):
     assert shares[0][0].shape == (2, 128, 128, 1)
     np.testing.assert_array_equal(np.concatenate(shares, axis=1), single)
     with pytest.raises(errors.InputError, match='7 faces cannot be divided among 2 hosts'):
-        pipeline.training_batches(settings, 7, hosts=2)
+        first_batches(1, settings, 7, hosts=2)
 
 
 def test_batch_may_be_larger_than_the_data_set_and_a_step_may_be_far_away(settings):
@@ -136,10 +136,10 @@ def test_weights_are_how_often_a_face_is_drawn(settings, weights, expected):
 def test_weights_that_make_no_sense_are_told(settings):
     settings.data.source_weights = 'web:2,uspol:4'
     with pytest.raises(errors.InputError, match="there is no source 'uspol' in train; there are phone, studio, web"):
-        pipeline.training_batches(settings, 4)
+        first_batches(1, settings, 4)
     settings.data.source_weights = 'web:0,studio:0,phone:0'
     with pytest.raises(errors.InputError, match='all faces have a weight of 0'):
-        pipeline.training_batches(settings, 4)
+        first_batches(1, settings, 4)
 
 
 @pytest.fixture

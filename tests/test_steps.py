@@ -148,6 +148,28 @@ def test_average_follows_the_generator(faces):
     chex.assert_trees_all_close(state.average, state.generator)
 
 
+@pytest.mark.parametrize('step, kept', [(0, 0.1), (8, 0.5), (10**6, 0.9)])
+def test_the_average_forgets_its_start_soon_and_then_changes_slowly(step, kept):
+    config = settings.default()
+    config.optimizer.average_decay = 0.9
+    state = steps.State(jnp.int32(step), None, None, {'kernel': jnp.ones(())}, None, None, None)
+    assert steps._moving_average(config, state, {'kernel': jnp.zeros(())})['kernel'] == pytest.approx(kept)
+
+
+def test_the_rate_of_stage_1_rises_and_then_falls_along_a_cosine():
+    config = settings.default()
+    config.optimizer.update(name='sgd', momentum=0.0, clip_norm=0.0, learning_rate=1.0, warmup_steps=4,
+                            final_learning_rate_share=0.1)
+    config.reconstruction.steps = 44
+    optimizer, kernel = steps.reconstruction_optimizer(config), {'kernel': jnp.zeros(())}
+    state, rates = optimizer.init(kernel), []
+    for _ in range(45):
+        change, state = optimizer.update({'kernel': jnp.ones(())}, state, kernel)
+        rates.append(-float(change['kernel']))
+    assert rates[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
+    assert rates[24] == pytest.approx(0.55) and rates[44] == pytest.approx(0.1)
+
+
 def test_sgd_moves_biases_as_a_network_on_0_to_255_pixels_would():
     """One linear layer fitted by hand in both units: the same rate must give the same image."""
     config = sgd_config()

@@ -1,12 +1,9 @@
 """The embedded data set: drawn faces, made on the spot, for those who have no photographs at hand."""
 
-import concurrent.futures
-import multiprocessing
-
 import cv2
 import tensorflow_datasets as tfds
 
-from gln_jax import images
+from gln_jax import images, provenance, workers
 from gln_jax.data import drawing, preparation
 
 FACES = {'train': 2000, 'val': 64, 'test': 200}
@@ -39,8 +36,7 @@ class DrawnFaces(tfds.core.GeneratorBasedBuilder):
         return generators
 
     def _generate_examples(self, split, seeds):
-        processes = multiprocessing.get_context('forkserver')  # a fork would copy JAX's threads in the middle of their work
-        with concurrent.futures.ProcessPoolExecutor(mp_context=processes) as pool:
+        with workers.pool(provenance.cores()) as pool:
             drawn = pool.map(_drawn_png, seeds, chunksize=8)
             for seed, png in zip(preparation.with_progress(seeds, split), drawn):
                 yield seed, {'image': png, 'file': f'{split}/{seed:05}.png', 'source': 'drawn',
@@ -48,7 +44,6 @@ class DrawnFaces(tfds.core.GeneratorBasedBuilder):
 
 
 def _drawn_png(seed):
-    cv2.setNumThreads(1)  # each process has its own core
     return cv2.imencode('.png', drawing.draw_face(seed)[..., ::-1])[1].tobytes()
 
 

@@ -136,12 +136,7 @@ def _listed_in_index(folder):
 
 
 def _found_below(folder):
-    found = sorted(
-        pathlib.Path(place, name).relative_to(folder).as_posix()
-        for place, _, names in os.walk(folder, followlinks=True) for name in names
-        if name.lower().endswith(picture_files.SUFFIXES) and not name.startswith('.'))
-    for name in found:
-        files.check_name(folder / name)
+    found = files.below(folder, picture_files.SUFFIXES)
     own_name = folder.resolve().name
     in_splits = [file for file in found if file.split('/')[0] in SPLITS]
     if in_splits and len(in_splits) < len(found):

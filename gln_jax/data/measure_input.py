@@ -33,15 +33,15 @@ def main(arguments=None):
         for decoded in (False, True):
             for workers in options.workers:
                 config.data.decoded, config.data.workers = decoded, workers
-                rate = _rate(config, options.batch_size)
-                waits = _waiting(config, options.batch_size, options.device)
+                rate = _rate(faces, config, options.batch_size)
+                waits = _waiting(faces, config, options.batch_size, options.device)
                 print(f'{"once" if decoded else "every visit":>11} {workers or "thread":>9} {rate:>8,.0f} '
                       f'{rate / max(workers, 1):>18,.0f} {waits:>12.1%}', flush=True)
 
 
-def _rate(config, batch_size):
+def _rate(faces, config, batch_size):
     """Faces a second that the pipeline makes, alone."""
-    batches = _warm_batches(config, batch_size)
+    batches = _warm_batches(faces, config, batch_size)
     began, count = time.perf_counter(), 0
     while time.perf_counter() - began < SECONDS_EACH:
         next(batches)
@@ -51,9 +51,9 @@ def _rate(config, batch_size):
     return count * batch_size / seconds
 
 
-def _waiting(config, batch_size, faces_per_second):
+def _waiting(faces, config, batch_size, faces_per_second):
     """The share of its time that the simulated device waits for a batch."""
-    batches, busy = _warm_batches(config, batch_size), batch_size / faces_per_second
+    batches, busy = _warm_batches(faces, config, batch_size), batch_size / faces_per_second
     next(batches)
     began = now = time.perf_counter()
     free_at, waited = began + busy, 0.0
@@ -68,8 +68,8 @@ def _waiting(config, batch_size, faces_per_second):
     return waited / (free_at - began)
 
 
-def _warm_batches(config, batch_size):
-    batches = pipeline.training_batches(config, batch_size)
+def _warm_batches(faces, config, batch_size):
+    batches = pipeline.training_batches(faces, config, batch_size)
     for _ in range(2 * pipeline.BATCHES_AHEAD * max(config.data.workers, 1)):
         next(batches)  # those made ahead would flatter the rate
     return batches

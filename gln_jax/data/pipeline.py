@@ -9,8 +9,8 @@ import grain
 import numpy as np
 
 from gln_jax import config as settings
-from gln_jax import errors
-from gln_jax.data import augmentation, decoded, faces as data
+from gln_jax import errors, workers
+from gln_jax.data import augmentation, decoded
 
 THREADS = 1  # that read and augment, in each process: several would mostly wait for Python's lock
 BATCHES_AHEAD = 8  # ready before they are asked for, in each process
@@ -18,8 +18,8 @@ DECODED = 'luminance_of_train.npy'  # beside the prepared data set
 SHUFFLED_AT_LEAST = 1000  # faces; Grain takes milliseconds per face to shuffle a few of them
 
 
-def training_batches(config, batch_size, first_step=0, host=0, hosts=1):
-    """Batches of randomly varied faces of the split 'train', without an end.
+def training_batches(faces, config, batch_size, first_step=0, host=0, hosts=1):
+    """Batches of randomly varied faces, without an end.
 
     Every face comes once an epoch, or as often as `config.data.source_weights` says, in a new order each time; of a
     small data set, an epoch is several copies. Batch s is the same whatever `first_step` and `config.data.workers` are,
@@ -27,6 +27,7 @@ def training_batches(config, batch_size, first_step=0, host=0, hosts=1):
     the other, the batch that a single host gets.
 
     Args:
+        faces: what `data.faces.load` gives for the split 'train'.
         config: settings as of `config.default()`; of these, `data`, `augmentation` and `seed` matter here.
         batch_size: faces per batch, over all hosts; may be more than there are.
         first_step: the number of the first batch.
@@ -37,25 +38,26 @@ def training_batches(config, batch_size, first_step=0, host=0, hosts=1):
         An iterator of uint8 [batch_size / hosts, 128, 128, 1], luminance. Its `close()` ends its threads and processes.
 
     Raises:
-        InputError: as `faces.load` does; or the source weights name a source that is not there, or leave no face; or
-            the batch cannot be divided among the hosts.
+        InputError: the source weights name a source that is not there, or leave no face; or the batch cannot be divided
+            among the hosts.
     """
     if batch_size % hosts:
         raise errors.InputError(f'a batch of {batch_size} faces cannot be divided among {hosts} hosts')
-    faces = data.load(config, 'train')
     varied = functools.partial(_varied, luminance_reader(faces, config), config.seed, config.augmentation.to_dict())
     batches = _endless(faces, config).batch(batch_size // hosts).map_with_index(varied)
     batches = batches[first_step * hosts + host::hosts]
     reading = grain.ReadOptions(num_threads=THREADS, prefetch_buffer_size=BATCHES_AHEAD)
-    workers = grain.MultiprocessingOptions(num_workers=config.data.workers, per_worker_buffer_size=BATCHES_AHEAD)
+    processes = grain.MultiprocessingOptions(num_workers=config.data.workers, per_worker_buffer_size=BATCHES_AHEAD)
     if not flags.FLAGS.is_parsed():
         flags.FLAGS.mark_as_parsed()  # Grain reads flags of its own; a program without absl never parsed any
-    return iter(batches.to_iter_dataset(reading).mp_prefetch(workers, _ignore_ctrl_c if workers.num_workers else None))
+    return iter(batches.to_iter_dataset(reading).mp_prefetch(processes, _end_with_the_run if config.data.workers else None))
 
 
-def _ignore_ctrl_c(*_):
-    """In a worker, which a terminal tells too: what is read is still needed for the step after which the run saves."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _end_with_the_run(*_):
+    """In a worker: a signal that reaches all processes of a run must leave it what it still reads before it saves."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    workers.die_with_parent()
 
 
 def _varied(luminance_of, seed, settings, batch_number, face_numbers):

@@ -7,6 +7,8 @@ import logging
 import tensorflow_datasets as tfds
 from tqdm import tqdm
 
+from gln_jax import errors
+
 logging.getLogger('absl').setLevel(logging.ERROR)  # TFDS warns that what is about to be prepared is not there yet
 
 
@@ -20,7 +22,8 @@ def prepare(builder, what):
     print(f'preparing {what}, once; kept in {builder.data_path}', flush=True)
     tfds.disable_progress_bar()
     try:
-        with contextlib.redirect_stdout(io.StringIO()):  # TFDS speaks of downloads of unknown size
+        with (errors.full_disk_as_such(builder.data_dir),
+              contextlib.redirect_stdout(io.StringIO())):  # TFDS speaks of downloads of unknown size
             builder.download_and_prepare(file_format='array_record')
     except OSError:
         if not builder.is_prepared():  # by another process, which was faster

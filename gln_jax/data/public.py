@@ -33,7 +33,8 @@ def prepare(name, directory=None):
     else:
         _do_without_tensorflow(builder)
         try:
-            builder.download_and_prepare(file_format='array_record')
+            with errors.full_disk_as_such(builder.data_dir):
+                builder.download_and_prepare(file_format='array_record')
         except (OSError, tfds.download.DownloadError, tfds.download.download_manager.NonMatchingChecksumError) as error:
             if getattr(error, 'errno', None):  # the disk is at fault, not the net, and its errors tell themselves
                 raise

@@ -6,17 +6,12 @@ import csv
 import functools
 import io
 import json
-import multiprocessing
-import os
-import pathlib
-import threading
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
-from gln_jax import errors, files
+from gln_jax import errors, files, workers
 from gln_jax.data import folder, holdout, identities
 from gln_jax.photos import face_crops, perceptual_hash, reading
 
@@ -42,17 +37,10 @@ def photos_below(directory):
     """
     if not directory.is_dir():
         raise errors.InputError(f'{directory}: there is no such folder')
-    found = []
-    for place, folders, names in os.walk(directory, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith('.')]
-        pictures = [pathlib.Path(place, name) for name in names
-                    if name.lower().endswith(reading.ENDINGS) and not name.startswith('.')]
-        found += [picture.relative_to(directory).as_posix() for picture in pictures if picture.is_file()]
-    for name in found:
-        files.check_name(directory / name)
+    found = files.below(directory, reading.ENDINGS)
     if not found:
         raise errors.InputError(f'{directory}: holds no picture ({", ".join(reading.ENDINGS)})')
-    return sorted(found)
+    return found
 
 
 def prepare(directory, output, settings, eyes=None, processes=1):
@@ -181,8 +169,7 @@ def _mapped(function, items, processes):
     if processes == 1:
         yield map(function, items)
         return
-    start = multiprocessing.get_context('forkserver')  # a fork would copy JAX's threads in the middle of their work
-    pool = concurrent.futures.ProcessPoolExecutor(processes, start, _begin_process)
+    pool = workers.pool(processes)
     try:
         yield pool.map(function, items, chunksize=4)
     except concurrent.futures.BrokenExecutor as error:
@@ -190,17 +177,6 @@ def _mapped(function, items, processes):
                               '--processes continues') from error
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _begin_process():
-    cv2.setNumThreads(1)  # each process has its own core
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent():
-    """A process of a pool would wait for ever for a parent that was killed."""
-    multiprocessing.parent_process().join()
-    os._exit(1)
 
 
 def _key(path):

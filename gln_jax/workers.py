@@ -1,0 +1,28 @@
+"""Worker processes, which end with the process that started them."""
+
+import concurrent.futures
+import multiprocessing
+import os
+import threading
+
+import cv2
+
+
+def pool(processes):
+    """A `ProcessPoolExecutor` of so many processes."""
+    start = multiprocessing.get_context('forkserver')  # a fork would copy JAX's threads in the middle of their work
+    return concurrent.futures.ProcessPoolExecutor(processes, start, _begin)
+
+
+def _begin():
+    cv2.setNumThreads(1)  # each process has its own core
+    die_with_parent()
+
+
+def die_with_parent():
+    """Lets this worker end when its parent does, however that happens: it would wait for ever for one that was killed."""
+    def watch():
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
