@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import optax
 
 from gln_jax import config as settings
-from gln_jax import images, losses, muon, networks, parallel, precision, starts
+from gln_jax import images, losses, muon, networks, parallel, photo_degradation, precision, starts
 
 UNSET = -1.0
 """Value of `State.adversarial_weight` while lambda is still to be found."""
@@ -96,7 +96,7 @@ def generator_update(config, optimizer, adversarial, teacher=None):
     generate, discriminate = _networks(config)
 
     def loss(parameters, state, hr):
-        lr = images.degrade(hr, config.scale, config.degradation)
+        lr = lr_faces(config, hr, state.step)
         sr = generate(parameters, lr)
         terms = {'reconstruction_loss': losses.reconstruction_loss(sr, hr)}
         if not adversarial:
@@ -128,6 +128,14 @@ def generator_update(config, optimizer, adversarial, teacher=None):
     return update
 
 
+def lr_faces(config, hr, step):
+    """The LR faces of this device's share of a batch; 'photo' damages each by the seed, the step and its place in the batch."""
+    if config.degradation != 'photo':
+        return images.degrade(hr, config.scale, config.degradation)
+    key = jax.random.fold_in(jax.random.key(config.seed), step)
+    return photo_degradation.degrade(hr, config.scale, config.photo, key, jax.lax.axis_index(parallel.AXIS) * len(hr))
+
+
 def _taught(hr, teachers_image, share):
     """What stage 1 is to give: HR, and in its place a share of what a trained network makes of LR (Hinton et al. 2015).
 
@@ -141,7 +149,7 @@ def discriminator_update(config, optimizer):
     generate, discriminate = _networks(config)
 
     def update(state, hr):
-        sr = generate(state.generator, images.degrade(hr, config.scale, config.degradation))
+        sr = generate(state.generator, lr_faces(config, hr, state.step))
 
         def loss(parameters):
             hr_logits = discriminate(parameters, hr)

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gln_jax import (checkpoints, errors, files, hosts, images, metrics, networks, parallel, precision, progress, provenance,
-                     schedule, steps, weights, workdirs)
+from gln_jax import (checkpoints, errors, files, hosts, images, metrics, networks, parallel, photo_degradation, precision, progress,
+                     provenance, schedule, steps, weights, workdirs)
 from gln_jax import config as settings
 from gln_jax.data import faces as data
 from gln_jax.data import pipeline
@@ -176,8 +176,15 @@ def _validation(config):
 
 
 def validation_faces(config):
-    """(HR, LR) images of `config.validation`, [n, 128, 128, 1] and [n, 128 / scale, 128 / scale, 1] in [0, 1]."""
+    """(HR, LR) images of `config.validation`, [n, 128, 128, 1] and [n, 128 / scale, 128 / scale, 1] in [0, 1].
+
+    With the degradation 'photo', each face comes clean and, after all of these, damaged, always in the same way.
+    """
     faces = data.load(config, config.validation.split)
     chosen = np.linspace(0, len(faces) - 1, min(len(faces), config.validation.faces)).astype(int)  # of all sources
     hr = np.stack([faces.luminance(index) for index in chosen]) / np.float32(255)
-    return hr, images.degrade(hr, config.scale, config.degradation)
+    lr = images.degrade(hr, config.scale, config.degradation)
+    if config.degradation == 'photo':
+        damaged = photo_degradation.degrade(hr, config.scale, config.photo.to_dict() | {'clean': 0}, jax.random.key(0))
+        return np.concatenate([hr, hr]), jnp.concatenate([lr, damaged])
+    return hr, lr
