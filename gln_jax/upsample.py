@@ -182,7 +182,7 @@ def _photographs(options, paths, names, upsamplers, destination):
                     picture.pixels, known_eyes.get(path.name), upsamplers, detector=options.detector,
                     force=options.force, only_center_face=options.only_center_face, consistent=options.consistent,
                     disagreement=options.disagreement is not False)
-                entry = outputs.write_photo(destination, name, restoration, ending, options.suffix)
+                entry = outputs.write_photo(destination, name, restoration, ending, options.suffix, picture.kept)
             except errors.InputError as error:
                 raise errors.InputError(f'{path}: {error}') from error
             entry['notes'] = list(picture.notes) + entry['notes']
