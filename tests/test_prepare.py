@@ -132,6 +132,8 @@ def test_what_changed_is_done_anew_and_what_is_gone_is_removed(run, tmp_path):
     save(tmp_path / 'photos/party.png', np.concatenate([photo(4), photo(5), photo(6)], axis=1))
     save(tmp_path / 'photos/.trash/8.png', photo(8))
     (tmp_path / 'photos/nowhere.png').symlink_to('nothing')
+    (tmp_path / 'photos/round').symlink_to('..')
+    (tmp_path / 'photos/results').symlink_to('../out')  # the faces themselves, when it goes on
     assert run()[0] == 0
     assert [row['photo'] for row in rows(tmp_path / 'out/index.csv')] == [
         '1.png', '2.png', '3.png', 'larger.png', *['party.png'] * 3]
