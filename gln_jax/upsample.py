@@ -96,14 +96,14 @@ def _check(options, is_folder):
 def _inputs(path):
     """(the picture files, whether `path` is a folder)."""
     from gln_jax import files
-    from gln_jax.photos import reading
+    from gln_jax.data.image_files import formats
     if not path.exists():
         raise errors.InputError(f'{path}: no such file or folder')
     if not path.is_dir():
         return [path], False
-    paths = [path / name for name in files.below(path, reading.ENDINGS, deep=False)]
+    paths = [path / name for name in files.below(path, formats.ENDINGS, deep=False)]
     if not paths:
-        raise errors.InputError(f'{path}: holds no picture ({", ".join(reading.ENDINGS)})')
+        raise errors.InputError(f'{path}: holds no picture ({", ".join(formats.ENDINGS)})')
     return paths, True
 
 
@@ -117,7 +117,7 @@ def _run(options, paths, is_folder, batch_size):
     if '/' in options.suffix or '\\' in options.suffix:
         raise errors.InputError(f'--suffix {options.suffix}: is a part of file names, without / or \\')
     if not is_folder and not options.aligned:
-        from gln_jax.photos import reading
+        from gln_jax.data.image_files import reading
         reading.read(paths[0])  # before the network is loaded, which takes longer
     scale = None if options.scale == 'auto' else int(options.scale)
     if options.aligned or options.ckpt or scale:
@@ -166,7 +166,8 @@ def _told(path, entry, is_folder):
 
 def _photographs(options, paths, names, upsamplers, destination):
     """Yields (path, its entry in the report) for each."""
-    from gln_jax.photos import outputs, reading, restoring
+    from gln_jax.data.image_files import reading
+    from gln_jax.photos import outputs, restoring
     known_eyes = _eyes_by_file(options, paths)
     for path in paths:
         try:

@@ -141,7 +141,9 @@ def test_what_changed_is_done_anew_and_what_is_gone_is_removed(run, tmp_path):
     (tmp_path / 'photos/1.png').unlink()
     save(tmp_path / 'photos/2.png', photo(7))
     save(tmp_path / 'photos/party.png', photo(4))
-    assert run()[0] == 0 and run(output='fresh')[0] == 0
+    assert run()[0] == 0
+    (tmp_path / 'photos/results').unlink()
+    assert run(output='fresh')[0] == 0
     assert contents(tmp_path / 'out') == contents(tmp_path / 'fresh')
     assert len(rows(tmp_path / 'out/index.csv')) == 4
 

@@ -14,7 +14,7 @@ from PIL import Image, ImageCms, ImageOps
 import pytest
 
 from gln_jax import errors
-from gln_jax.photos import reading
+from gln_jax.data.image_files import reading
 from made_up import colours
 
 

@@ -16,7 +16,8 @@ import pytest
 
 from gln_jax import alignment, checkpoints, config, images, steps, upsample, weights
 from gln_jax.data import drawing
-from gln_jax.photos import outputs, reading
+from gln_jax.data.image_files import reading
+from gln_jax.photos import outputs
 
 EYES = ((27.1, 22.8), (32.9, 22.8))
 

@@ -6,7 +6,8 @@ import numpy as np
 from PIL import Image
 
 from gln_jax import errors, images
-from gln_jax.photos import face_upsampling, outputs, reading, trust
+from gln_jax.data.image_files import reading
+from gln_jax.photos import face_upsampling, outputs, trust
 
 WRITERS = 4
 """Files that are written at once; the disk takes longer over each than the processor."""

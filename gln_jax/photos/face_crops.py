@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 
 from gln_jax import alignment, errors, files, images
-from gln_jax.photos import detection, perceptual_hash, reading
+from gln_jax.data.image_files import reading
+from gln_jax.photos import detection, perceptual_hash
 
 
 class Filters(NamedTuple):

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from gln_jax import errors, files, images, pictures
-from gln_jax.photos import reading
+from gln_jax.data.image_files import reading
 
 FACES, PHOTOS, COMPARISONS, REPORT = 'restored_faces', 'restored_imgs', 'cmp', 'report.json'
 PARTIAL_REPORT = 'report_until_interrupted_{}.json'

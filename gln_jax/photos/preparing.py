@@ -13,7 +13,8 @@ from tqdm import tqdm
 
 from gln_jax import errors, files, workers
 from gln_jax.data import folder, holdout, identities
-from gln_jax.photos import face_crops, perceptual_hash, reading
+from gln_jax.data.image_files import formats
+from gln_jax.photos import face_crops, perceptual_hash
 
 JOURNAL, REJECTED, FACES = 'prepare.jsonl', 'rejected.csv', 'faces'
 
@@ -37,9 +38,9 @@ def photos_below(directory, output=None):
     """
     if not directory.is_dir():
         raise errors.InputError(f'{directory}: there is no such folder')
-    found = files.below(directory, reading.ENDINGS, apart_from=output)
+    found = files.below(directory, formats.ENDINGS, apart_from=output)
     if not found:
-        raise errors.InputError(f'{directory}: holds no picture ({", ".join(reading.ENDINGS)})')
+        raise errors.InputError(f'{directory}: holds no picture ({", ".join(formats.ENDINGS)})')
     files.check_names(directory, found)
     return found
 

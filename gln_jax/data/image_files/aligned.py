@@ -3,13 +3,8 @@
 import io
 import pathlib
 
-from PIL import Image
-
 from gln_jax import errors, images
-from gln_jax.photos import reading
-
-SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
-"""Endings of the files that count as pictures, in lower case."""
+from gln_jax.data.image_files import formats, reading
 
 _PNG_BITS_AND_COLOUR = slice(24, 26)
 _PNG_8_BIT_RGB = b'\x08\x02'
@@ -26,7 +21,7 @@ def encoded_face(path):
     """
     data = pathlib.Path(path).read_bytes()
     try:
-        with Image.open(io.BytesIO(data)) as picture:
+        with formats.opened(io.BytesIO(data)) as picture:
             if picture.size == (images.FACE_SIZE, images.FACE_SIZE):
                 picture.load()
                 return data if _is_plain(picture, data) else _png(reading.upright(picture).convert('RGB'))

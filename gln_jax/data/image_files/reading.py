@@ -11,19 +11,13 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from gln_jax import errors, files
+from gln_jax.data.image_files import formats
 
 MOST_PIXELS = 110_000_000
 """Pictures with more pixels are not read: in memory each pixel takes 3 or 4 bytes, several times over."""
 
 WRITTEN = {'png': 'PNG', 'jpg': 'JPEG', 'webp': 'WEBP'}
 """The formats that pictures are written in, by the file's ending."""
-
-READ = ('AVIF', 'BMP', 'DIB', 'GIF', 'JPEG', 'JPEG2000', 'PNG', 'PPM', 'TIFF', 'WEBP')
-"""Pillow's names of the formats that are read; it knows more, some of which start other programs."""
-
-ENDINGS = ('.avif', '.bmp', '.gif', '.heic', '.heif', '.jfif', '.jp2', '.jpe', '.jpeg', '.jpg', '.mpo', '.pgm', '.png',
-           '.ppm', '.tif', '.tiff', '.webp')
-"""Endings of the files in a folder that count as pictures, in lower case; HEIC ones cannot be read, and that is told."""
 
 _EXIF_ORIENTATION = 0x0112
 _TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -159,10 +153,9 @@ def encode(pixels, ending):
 def _opened(file):
     """Pillow's picture of which only the header is read, of any size: its own limit does not tell width and height."""
     with _bomb_check:
-        Image.init()  # makes all formats known; AVIF and JPEG2000 are not built in everywhere
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            picture = Image.open(file, formats=[name for name in READ if name in Image.OPEN])
+            picture = formats.opened(file)
         finally:
             Image.MAX_IMAGE_PIXELS = limit
     with picture:
