@@ -6,10 +6,13 @@ from pathlib import Path
 
 from etils import epath
 
-from gln_jax import (checkpoints, command_line, comparison, errors, evaluation, files, methods, metrics, networks,
-                     parallel, scoring, weights)
+from gln_jax import metrics, weights
 from gln_jax import config as settings
 from gln_jax.data import faces as face_data
+from gln_jax.evaluation import comparison, methods, one_network, scoring
+from gln_jax.models import factory
+from gln_jax.runtime import command_line, devices, errors, files
+from gln_jax.training import checkpoints
 
 EXAMPLE = """\
 examples:
@@ -28,7 +31,7 @@ SPLIT.csv and faces-SPLIT.png. The same command continues one that was stopped.
 def main(arguments=None):
     options = _parser().parse_args(arguments)
     with errors.reported():
-        parallel.a_device_per_core(scoring.BATCH_SIZE)
+        devices.a_device_per_core(scoring.BATCH_SIZE)
         options.ckpt = options.ckpt or weights.best(scale=8)
         loaded = weights.load_generator(options.ckpt)
         config = _with_data(loaded.config, options)
@@ -44,16 +47,16 @@ def main(arguments=None):
             output = _output(options, label, 'methods', alone=True)
             comparison.compare(chosen, config, sets, options.protocol, output, label, options.images)
             return
-        upsampler = networks.upsampler(config, loaded.parameters)
+        upsampler = factory.upsampler(config, loaded.parameters)
         described, parameters = loaded.description, loaded.digest
         if options.mirrored:
-            upsampler = networks.with_mirror_image(upsampler)
+            upsampler = factory.with_self_ensemble(upsampler)
             described, parameters = f'{described}, mirrored', f'{parameters}, mirrored'
         for split, faces in sets:
             output = _output(options, label, split, alone=len(splits) == 1)
-            evaluation.evaluate(upsampler, config, faces, options.protocol, output, f'{label} {split}',
+            one_network.evaluate(upsampler, config, faces, options.protocol, output, f'{label} {split}',
                                 described, parameters, options.images)
-            print(f'written: {", ".join(str(output / name) for name in evaluation.FILES)}\n')
+            print(f'written: {", ".join(str(output / name) for name in one_network.FILES)}\n')
 
 
 def _parser():

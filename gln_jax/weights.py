@@ -23,10 +23,13 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from gln_jax import command_line, errors, evaluation, files, images, networks, provenance
+from gln_jax import images
 from gln_jax import config as settings
+from gln_jax.models import factory
+from gln_jax.runtime import command_line, errors, files, provenance
 
 FORMAT = 'gln_jax generator 1'
+SCORES = 'scores.json'  # what evaluate.py writes beside a table and a picture
 RELEASED = pathlib.Path(__file__).parent / 'released'
 """The weights files that come with the project, <name>.safetensors, and their SHA-256 in SHA256SUMS."""
 
@@ -41,7 +44,7 @@ class Loaded(NamedTuple):
     config: ConfigDict
     parameters: Any  # of the averaged generator, float32
     description: str  # where they come from, as the user named it
-    card: dict  # 'provenance', 'scores' and 'trust' (of a photos.trust.Calibration), as far as known
+    card: dict  # 'provenance', 'scores' and 'trust' (of a photos.uncertainty.Calibration), as far as known
 
     @property
     def digest(self):
@@ -79,7 +82,7 @@ def load_generator(path):
 
 def checkpoint_in(path):
     """The `Checkpoint` that a workdir's newest readable one is, or a checkpoint's own folder. InputError where there is none."""
-    from gln_jax import checkpoints  # only now: a weights file is read faster without them
+    from gln_jax.training import checkpoints  # only now: a weights file is read faster without them
     *newer, oldest = checkpoints.find(path)
     for folder in newer:
         try:
@@ -90,7 +93,7 @@ def checkpoint_in(path):
 
 
 def _checkpoint(folder):
-    from gln_jax import checkpoints, schedule, steps
+    from gln_jax.training import checkpoints, schedule, steps
     config = checkpoints.load_config(folder)
     stages = [0, schedule.total_steps(config)]  # the optimisers' states may differ; a copied folder's name tells no step
     if not (folder.name.isdigit() and int(folder.name) <= config.reconstruction.steps):
@@ -112,7 +115,7 @@ def load_for(config, path):
     """
     loaded = load_generator(path)
     fields = ['scale']
-    if loaded.config.network not in (config.network, *networks.PARTS.get(config.network, ())):
+    if loaded.config.network not in (config.network, *factory.PARTS.get(config.network, ())):
         fields.append('network')
     whole, part = _shapes(config), jax.tree.map(np.shape, loaded.parameters)
     if any(part[name] != whole.get(name) for name in part.keys() - {'local'}):  # whose layers the network tells
@@ -158,7 +161,7 @@ def export(path, output, scores=(), trust=None):
         path: as of `load_generator`.
         output: the file, which must not be there yet.
         scores: folders that evaluate.py wrote for this generator, or for its weights file; their means go into the file.
-        trust: the dict of a `photos.trust.Calibration` of this generator; None keeps what the card in `path` has.
+        trust: the dict of a `photos.uncertainty.Calibration` of this generator; None keeps what the card in `path` has.
     Raises:
         InputError: `output` is there already, or a score is missing or another generator's.
     """
@@ -200,10 +203,10 @@ def _provenance(config, folder, step):
 def _scores_in(folder, generators):
     """What a card keeps of the scores in `folder`, which must be of a generator with one of these digests."""
     try:
-        summary = json.loads((files.path(folder) / evaluation.SCORES).read_text())
+        summary = json.loads((files.path(folder) / SCORES).read_text())
         scores = {name: summary[name] for name in ('data', 'protocol', 'images', 'methods')}
     except (OSError, ValueError, KeyError) as error:
-        raise errors.InputError(f'{folder}: holds no {evaluation.SCORES} of evaluate.py') from error
+        raise errors.InputError(f'{folder}: holds no {SCORES} of evaluate.py') from error
     if 'parameters' not in summary:
         raise errors.InputError(f'{folder}: the scores are of an earlier version, and do not tell of which parameters; score '
                                 'again with evaluate.py')
@@ -231,7 +234,7 @@ def _shapes(config):
     """The shapes of the generator's parameters, as they are nested."""
     size = images.FACE_SIZE // config.scale
     lr = jax.ShapeDtypeStruct((1, size, size, 1), np.float32)
-    return jax.tree.map(np.shape, jax.eval_shape(networks.generator(config).init, jax.random.key(0), lr)['params'])
+    return jax.tree.map(np.shape, jax.eval_shape(factory.generator(config).init, jax.random.key(0), lr)['params'])
 
 
 def _metadata(path):
@@ -255,7 +258,7 @@ def card_text(loaded):
     """What `show` prints: the network, how it was trained, its scores, its config."""
     config, known = loaded.config, loaded.card.get('provenance', {})
     lines = [f'{loaded.description}: {config.network} at {config.scale}x, '
-             f'{networks.parameter_count(loaded.parameters):,} parameters, degradation {config.degradation}']
+             f'{factory.parameter_count(loaded.parameters):,} parameters, degradation {config.degradation}']
     while known:
         lines += [f'{title}: {known[name]}' for name, title in CARD_LINES.items() if name in known]
         known = known.get('started_from')

@@ -2,8 +2,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gln_jax import config as settings
 from gln_jax import losses
+from gln_jax import config as settings
 
 EVEN = jnp.zeros((4, 2))  # D(.) = 1/2
 SURE_RECONSTRUCTION = jnp.tile(jnp.array([-20.0, 20.0]), (4, 1))

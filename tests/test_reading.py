@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps
 import pytest
 
-from gln_jax import errors
 from gln_jax.data.image_files import reading
+from gln_jax.runtime import errors
 from made_up import colours
 
 

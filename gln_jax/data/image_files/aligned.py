@@ -3,8 +3,9 @@
 import io
 import pathlib
 
-from gln_jax import errors, images
+from gln_jax import images
 from gln_jax.data.image_files import formats, reading
+from gln_jax.runtime import errors
 
 _PNG_BITS_AND_COLOUR = slice(24, 26)
 _PNG_8_BIT_RGB = b'\x08\x02'

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageCms
 
-from gln_jax import errors, files
 from gln_jax.data.image_files import formats
+from gln_jax.runtime import errors, files
 
 MOST_PIXELS = 110_000_000
 """Pictures with more pixels are not read: in memory each pixel takes 3 or 4 bytes, several times over."""
