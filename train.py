@@ -46,9 +46,10 @@ def main():
             devices.a_device_per_core(*devices.training_batch_sizes(config).values())
         hosts.join(FLAGS.coordinator, FLAGS.num_processes, FLAGS.process_id)
     with hosts.together(), errors.reported():
+        from gln_jax import weights
         from gln_jax.training import run
         workdir = FLAGS.workdir or pathlib.Path('runs') / config.name
-        run.train(config, workdir, FLAGS.init, to_be_scored=FLAGS.score)
+        run.train(config, workdir, **weights.for_training(config, FLAGS.init), to_be_scored=FLAGS.score)
         if FLAGS.score and hosts.is_first():
             import evaluate
             evaluate.main(['--ckpt', str(workdir), '--split', config.validation.test_split, '--output', str(workdir)])

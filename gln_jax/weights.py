@@ -55,7 +55,7 @@ class Loaded(NamedTuple):
 class Checkpoint(NamedTuple):
     folder: epath.Path
     config: ConfigDict
-    state: Any  # a steps.State
+    part: dict  # 'average', 'step' and 'adversarial_weight' of a training.steps.State
 
 
 def load_generator(path):
@@ -74,10 +74,10 @@ def load_generator(path):
     if not path.is_dir():
         with files.on_disk(path) as file:
             return _load_file(file)._replace(description=str(name))
-    folder, config, state = checkpoint_in(path)
+    folder, config, part = checkpoint_in(path)
     inside = folder.relative_to(path) if folder != path else ''
-    return Loaded(config, state.average, str(epath.Path(name) / inside),
-                  {'provenance': _provenance(config, folder, int(state.step))})
+    return Loaded(config, part['average'], str(epath.Path(name) / inside),
+                  {'provenance': _provenance(config, folder, int(part['step']))})
 
 
 def checkpoint_in(path):
@@ -93,18 +93,26 @@ def checkpoint_in(path):
 
 
 def _checkpoint(folder):
-    from gln_jax.training import checkpoints, schedule, steps
+    """Of the state, the averaged generator and two numbers alone: optimisers and discriminator stay on the disk."""
+    from gln_jax.training import checkpoints
     config = checkpoints.load_config(folder)
-    stages = [0, schedule.total_steps(config)]  # the optimisers' states may differ; a copied folder's name tells no step
-    if not (folder.name.isdigit() and int(folder.name) <= config.reconstruction.steps):
-        stages.reverse()
-    likely, other = (steps.shape_after(config, step) for step in stages)
-    try:
-        return Checkpoint(folder, config, checkpoints.load_state(folder, likely))
-    except errors.InputError:
-        if jax.tree.structure(likely) == jax.tree.structure(other):
-            raise
-        return Checkpoint(folder, config, checkpoints.load_state(folder, other))
+    return Checkpoint(folder, config, checkpoints.load_part(folder, {
+        'average': _shapes(config), 'step': jax.ShapeDtypeStruct((), np.int32),
+        'adversarial_weight': jax.ShapeDtypeStruct((), np.float32)}))
+
+
+def for_training(config, init=None):
+    """{'initial', 'teacher'}: the functions by which `training.run.train` loads what a run starts from and learns from.
+
+    `init` is as the `path` of `load_for`; each is None where there is nothing to load.
+    """
+    def teacher():
+        loaded = load_generator(config.reconstruction.teacher)
+        check_restores_alike(loaded, config, 'config.reconstruction.teacher')
+        return loaded
+
+    return {'initial': (lambda: load_for(config, init)) if init else None,
+            'teacher': teacher if config.reconstruction.teacher else None}
 
 
 def load_for(config, path):
@@ -117,8 +125,8 @@ def load_for(config, path):
     fields = ['scale']
     if loaded.config.network not in (config.network, *factory.PARTS.get(config.network, ())):
         fields.append('network')
-    whole, part = _shapes(config), jax.tree.map(np.shape, loaded.parameters)
-    if any(part[name] != whole.get(name) for name in part.keys() - {'local'}):  # whose layers the network tells
+    whole, part = (jax.tree.map(np.shape, each) for each in (_shapes(config), loaded.parameters))
+    if any(part[name] != whole.get(name) for name in part.keys() - {'local'}):  # whose layers the network's name fixes
         fields.append('fast')
     for field in fields:
         if loaded.config[field] != config[field]:
@@ -225,16 +233,16 @@ def _load_file(path):
         card = dict(json.loads(metadata.get('card', '{}')))
     except (safetensors.SafetensorError, KeyError, ValueError, TypeError) as error:
         raise errors.InputError(f'{path}: not a weights file of gln_jax, or a damaged one ({error})') from error
-    if jax.tree.map(np.shape, parameters) != _shapes(config):
+    if jax.tree.map(np.shape, parameters) != jax.tree.map(np.shape, _shapes(config)):
         raise errors.InputError(f'{path}: its arrays are not those of a {config.network} at {config.scale}x')
     return Loaded(config, parameters, str(path), card)
 
 
 def _shapes(config):
-    """The shapes of the generator's parameters, as they are nested."""
+    """The generator's parameters, as they are nested, with a `jax.ShapeDtypeStruct` in place of each array."""
     size = images.FACE_SIZE // config.scale
     lr = jax.ShapeDtypeStruct((1, size, size, 1), np.float32)
-    return jax.tree.map(np.shape, jax.eval_shape(factory.generator(config).init, jax.random.key(0), lr)['params'])
+    return jax.eval_shape(factory.generator(config).init, jax.random.key(0), lr)['params']
 
 
 def _metadata(path):

@@ -94,7 +94,7 @@ def test_auto_lambda_makes_the_adversarial_term_a_tenth(faces):
     metrics = jax.device_get(metrics)
     term = metrics['adversarial_weight'] * metrics['adversarial_loss']
     assert term == pytest.approx(0.1 * metrics['reconstruction_loss'], rel=1e-4)
-    assert metrics['generator_loss'] == pytest.approx(1.1 * metrics['reconstruction_loss'], rel=1e-4)
+    assert metrics['loss'] == pytest.approx(1.1 * metrics['reconstruction_loss'], rel=1e-4)
     found = float(state.adversarial_weight)
     state, _ = generate(state, devices.split(255 - faces))
     assert state.adversarial_weight == found, 'lambda is found once'
@@ -108,7 +108,7 @@ def test_a_given_lambda_stays(faces):
     metrics = jax.device_get(metrics)
     assert metrics['adversarial_weight'] == 8e3
     expected = metrics['reconstruction_loss'] + 8e3 * metrics['adversarial_loss']
-    assert metrics['generator_loss'] == pytest.approx(expected, rel=1e-5)
+    assert metrics['loss'] == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize('discriminator', settings.DISCRIMINATORS)

@@ -202,7 +202,7 @@ def test_a_finished_run_has_nothing_left_to_train(config, undisturbed, capsys):
 def test_a_run_may_start_from_the_weights_of_another(config, undisturbed, tmp_path):
     config = settings.from_json(settings.to_json(config))
     config.reconstruction.steps, config.adversarial.turns, config.optimizer.learning_rate = 1, 0, 1e-9
-    run.train(config, tmp_path / 'run', init=undisturbed[0])
+    run.train(config, tmp_path / 'run', **weights.for_training(config, undisturbed[0]))
     there = weights.load_generator(undisturbed[0]).parameters
     chex.assert_trees_all_close(final_state(config, tmp_path / 'run', 1).generator, there, atol=1e-6)
     assert '--noscore' in provenance.of(tmp_path / 'run')['started_from']['command']
@@ -219,7 +219,7 @@ def test_stage_2_alone_starts_from_the_weights_of_another(config, undisturbed, t
     with pytest.raises(errors.InputError, match='--init'):
         run.train(config, tmp_path / 'run')
     config.adversarial.update(turns=1, discriminator_steps=1, generator_steps=1, generator_learning_rate=1e-9)
-    run.train(config, tmp_path / 'run', init=undisturbed[0])
+    run.train(config, tmp_path / 'run', **weights.for_training(config, undisturbed[0]))
     there, start = weights.load_generator(undisturbed[0]).parameters, final_state(config, tmp_path / 'run', 2)
     chex.assert_trees_all_close(start.generator, there, atol=1e-6)
     assert start.adversarial_weight > 0, 'the adversarial term was there'
@@ -227,7 +227,7 @@ def test_stage_2_alone_starts_from_the_weights_of_another(config, undisturbed, t
     shutil.copytree(tmp_path / 'run' / checkpoints.LATEST / '2', tmp_path / '0')
     chex.assert_trees_all_equal(weights.load_generator(tmp_path / '0').parameters, start.average)
     config.adversarial.turns = 2
-    run.train(config, tmp_path / 'run', init=undisturbed[0])
+    run.train(config, tmp_path / 'run', **weights.for_training(config, undisturbed[0]))
     assert 'continuing from step 2' in capsys.readouterr().out
 
 
@@ -235,7 +235,7 @@ def test_the_weights_of_another_network_are_no_start(config, undisturbed, tmp_pa
     config = settings.from_json(settings.to_json(config))
     config.network = 'gln3'
     with pytest.raises(errors.InputError, match='its network is gn_only'):
-        run.train(config, tmp_path / 'run', init=undisturbed[0])
+        run.train(config, tmp_path / 'run', **weights.for_training(config, undisturbed[0]))
     assert not (tmp_path / 'run').exists()
 
 

@@ -95,12 +95,12 @@ def test_a_run_needs_the_same_faces(half_done):
 def test_a_run_that_began_at_random_is_not_given_a_start_later(half_done, finished):
     config, workdir, _ = half_done
     with pytest.raises(errors.InputError, match='--init: the run in .* began without it'):
-        run.train(config, workdir, init=finished)
+        run.train(config, workdir, **weights.for_training(config, finished))
 
 
 def test_a_run_that_goes_on_needs_its_start_no_more(config, finished, tmp_path, capsys):
-    run.train(config, tmp_path / 'run', init=finished)
-    run.train(config, tmp_path / 'run', init=tmp_path / 'gone')
+    run.train(config, tmp_path / 'run', **weights.for_training(config, finished))
+    run.train(config, tmp_path / 'run', **weights.for_training(config, tmp_path / 'gone'))
     assert f'continuing from step {STEPS}' in capsys.readouterr().out
 
 

@@ -103,8 +103,8 @@ class Upsampling(nn.Module):
         taps = kernel.reshape(2, stride, 2, stride)[::-1, :, ::-1].transpose(0, 2, 1, 3).reshape(2, 2, 1, stride**2)
         blocks = jax.lax.conv_general_dilated(lr, taps, (1, 1), 'VALID', dimension_numbers=('NHWC', 'HWIO', 'NHWC'))
         n, rows, columns, _ = blocks.shape
-        hr = blocks.reshape(n, rows, width_folding, stride, stride).transpose(0, 1, 3, 2, 4)
-        hr = hr.reshape(n, rows * stride, width_folding * stride, 1) + bias
+        hr = blocks.reshape(n, rows, columns, stride, stride).transpose(0, 1, 3, 2, 4)
+        hr = hr.reshape(n, rows * stride, columns * stride, 1) + bias
         return hr[:, stride // 2:-(stride // 2), stride // 2:-(stride // 2)]
 
 

@@ -145,16 +145,26 @@ def load_state(path, state):
         raise errors.InputError(f'{path}: not a readable checkpoint ({error})') from error
 
 
+def load_part(path, part):
+    """Some fields of the state in the checkpoint folder `path`: {field: arrays}, shaped like `part`; InputError likewise."""
+    _quieten()
+    try:
+        return _load(path, {'state': _shapes(part)}, partial=True)['state']
+    except _Unreadable as error:
+        raise errors.InputError(f'{path}: not a readable checkpoint ({error})') from error
+
+
 class _Unreadable(Exception):
     pass
 
 
-def _load(path, shapes):
+def _load(path, shapes, partial=False):
     """Each host reads for itself: what is asked for lies on its own devices alone."""
     alone = ocp.options.MultiprocessingOptions(
         primary_host=jax.process_index(), active_processes={jax.process_index()},
         barrier_sync_key_prefix=f'host-{jax.process_index()}')
-    with _silent_about_details(), ocp.Context(multiprocessing_options=alone):
+    reading = ocp.options.PyTreeOptions(loading=ocp.options.PyTreeOptions.Loading(partial_load=partial))
+    with _silent_about_details(), ocp.Context(multiprocessing_options=alone, pytree_options=reading):
         try:
             return ocp.load_checkpointables(path, shapes)
         except MemoryError:  # says nothing about the file

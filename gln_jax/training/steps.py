@@ -98,21 +98,24 @@ def generator_update(config, optimizer, adversarial, teacher=None):
     """
     generate, discriminate = _networks(config)
 
-    def loss(parameters, state, hr):
-        lr = images.degrade(hr, config.scale, config.degradation)
+    def reconstruction(parameters, state, lr, hr):
         sr = generate(parameters, lr)
-        terms = {'reconstruction_loss': losses.reconstruction_loss(sr, hr)}
-        if not adversarial:
-            target = _taught(hr, teacher(lr), config.reconstruction.teacher_share) if teacher else hr
-            return losses.STAGE_1[config.reconstruction.loss](sr, target), (state.adversarial_weight, terms)
-        terms['adversarial_loss'] = losses.adversarial_loss(discriminate(state.discriminator, sr))
-        weight = _found_weight(state.adversarial_weight, terms)
-        terms['generator_loss'] = losses.generator_loss(
-            terms['reconstruction_loss'], terms['adversarial_loss'], weight)
-        return terms['generator_loss'], (weight, terms)
+        target = _taught(hr, teacher(lr), config.reconstruction.teacher_share) if teacher else hr
+        loss = losses.STAGE_1[config.reconstruction.loss](sr, target)
+        return loss, (state.adversarial_weight, {'loss': loss, 'reconstruction_loss': losses.reconstruction_loss(sr, hr)})
+
+    def with_adversarial_term(parameters, state, lr, hr):
+        sr = generate(parameters, lr)
+        l_ms, l_adversarial = losses.reconstruction_loss(sr, hr), losses.adversarial_loss(discriminate(state.discriminator, sr))
+        lam = _found_weight(state.adversarial_weight, l_ms, l_adversarial)
+        l_g = l_ms + lam * l_adversarial
+        return l_g, (lam, {'loss': l_g, 'reconstruction_loss': l_ms, 'adversarial_loss': l_adversarial})
+
+    loss = with_adversarial_term if adversarial else reconstruction
 
     def update(state, hr):
-        gradient, (weight, terms) = jax.grad(loss, has_aux=True)(state.generator, state, hr)
+        lr = images.degrade(hr, config.scale, config.degradation)
+        gradient, (weight, terms) = jax.grad(loss, has_aux=True)(state.generator, state, lr, hr)
         gradient, metrics = jax.lax.pmean((gradient, terms), devices.AXIS)
         changes, optimizer_state = optimizer.update(gradient, state.generator_optimizer, state.generator)
         parameters = optax.apply_updates(state.generator, changes)
@@ -171,10 +174,9 @@ def _networks(config):
     return tuple(precision.applied(network(config), dtype) for network in (factory.generator, factory.discriminator))
 
 
-def _found_weight(weight, terms):
+def _found_weight(weight, reconstruction, adversarial):
     """lambda: as it is, or, while UNSET, such that the adversarial term is AUTO_SHARE of L_MS over all devices."""
-    reconstruction, adversarial = jax.lax.pmean(jax.lax.stop_gradient(
-        (terms['reconstruction_loss'], terms['adversarial_loss'])), devices.AXIS)
+    reconstruction, adversarial = jax.lax.pmean(jax.lax.stop_gradient((reconstruction, adversarial)), devices.AXIS)
     return jnp.where(weight == UNSET, AUTO_SHARE * reconstruction / adversarial, weight)
 
 

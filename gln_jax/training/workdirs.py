@@ -28,10 +28,10 @@ def check_is_free(workdir, config):
         raise errors.InputError(f'{workdir}: holds other files and no run of train.py; name another --workdir')
 
 
-def check_goes_on_as_it_began(workdir, training_faces, init, teacher):
+def check_goes_on_as_it_began(workdir, training_faces, has_initial, teacher):
     """Raises InputError where what a run learns from is no more what it was: its bits would be others."""
     before = provenance.of(workdir)
-    if init and before and 'started_from' not in before:
+    if has_initial and before and 'started_from' not in before:
         raise errors.InputError(f'--init: the run in {workdir} began without it; leave it out, or name another --workdir')
     elsewhere = f'or name another --workdir and go on from this one by --init={workdir}'
     faces = provenance.counts(training_faces)

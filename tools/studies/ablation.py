@@ -10,7 +10,7 @@ from gln_jax import config as settings
 from gln_jax.evaluation import one_network
 from gln_jax.models import factory
 from gln_jax.runtime import devices, errors, files, provenance
-from gln_jax.training import run as training_run
+from gln_jax.training import validation
 from tools.studies import markdown, plots, results, runs
 
 TITLES = {'gn_only': 'GN-Only', 'ln_only': 'LN-Only', **{f'gln{depth}': f'GLN{depth}' for depth in (3, 4, 6, 8)},
@@ -83,7 +83,7 @@ def config_for(network, options, faces_seen):
 
 def bicubic_validation(config):
     """Mean PSNR in dB of bicubic interpolation on the validation faces that training uses."""
-    hr, lr = training_run.validation_faces(config)
+    hr, lr = validation.faces(config)
     bicubic = np.clip(np.asarray(images.upsample(lr, config.scale, 'bicubic')), 0, 1)
     return float(np.mean(metrics.psnr(bicubic, hr, 'paper')))
 

@@ -126,7 +126,7 @@ def _with_weight(base, weight):
 
 def _lambda_of(workdir):
     """The lambda of a run, as its last checkpoint has it."""
-    return float(weights.checkpoint_in(workdir).state.adversarial_weight)
+    return float(weights.checkpoint_in(workdir).part['adversarial_weight'])
 
 
 def _accuracy(workdir):

@@ -49,7 +49,7 @@ def trained(name, config, workdir, init=None):
     """
     print(f'{name}: {workdir}', flush=True)
     try:
-        run.train(config, workdir, init)
+        run.train(config, workdir, **weights.for_training(config, init))
     except errors.RunError as error:
         raise errors.RunError(f'{name}: {error}') from error
     return weights.load_generator(workdir)
