@@ -95,13 +95,13 @@ def _check(options, is_folder):
 
 def _inputs(path):
     """(the picture files, whether `path` is a folder)."""
+    from gln_jax.runtime import files
     from gln_jax.data.image_files import formats
     if not path.exists():
         raise errors.InputError(f'{path}: no such file or folder')
     if not path.is_dir():
         return [path], False
-    paths = sorted(file for file in path.iterdir() if file.suffix.lower() in formats.ENDINGS
-                   and not file.name.startswith('.') and file.is_file())
+    paths = [path / name for name in files.below(path, formats.ENDINGS, deep=False)]
     if not paths:
         raise errors.InputError(f'{path}: holds no picture ({", ".join(formats.ENDINGS)})')
     return paths, True

@@ -108,6 +108,14 @@ def test_sub_folders_give_split_and_source(root, load):
     assert only(load(root, 'val/ffhq')).file == 'val/ffhq/d.png'
 
 
+def test_links_lead_no_face_into_two_splits(root, load):
+    for number in range(20):
+        save(root / 'web' / f'{number}.png')
+    (root / 'web' / 'up').symlink_to('..')
+    (root / 'other').symlink_to('web')
+    assert sum(len(load(root, split)) for split in ('train', 'val', 'test')) == 20
+
+
 def test_pictures_alone_are_held_out_by_their_names(root, load, capsys):
     for number in range(60):
         save(root / 'web' / f'{number}.png')

@@ -245,13 +245,13 @@ def test_a_run_may_have_another_network_as_its_teacher(config, undisturbed, tmp_
     config.reconstruction.steps, config.adversarial.turns = 3, 0
     for teacher in ('', str(undisturbed[0])):
         config.reconstruction.teacher = teacher
-        run.train(config, tmp_path / f'taught{bool(teacher)}')
+        run.train(config, tmp_path / f'taught{bool(teacher)}', **weights.for_training(config))
         learnt[bool(teacher)] = final_state(config, tmp_path / f'taught{bool(teacher)}', 3).generator
     differences = jax.tree.map(lambda one, other: abs(one - other).max(), learnt[True], learnt[False])
     assert max(jax.tree.leaves(differences)) > 1e-4
     config.scale = 4
     with pytest.raises(errors.InputError, match='config.reconstruction.teacher: the scale of .* is 8'):
-        run.train(config, tmp_path / 'run')
+        run.train(config, tmp_path / 'run', **weights.for_training(config))
     assert not (tmp_path / 'run').exists()
 
 

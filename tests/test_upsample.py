@@ -166,6 +166,8 @@ def test_aligned_faces(run, tmp_path):
         save(tmp_path / f'in/{seed}.png', lr_face(seed))
     save(tmp_path / 'in/grey.png', lr_face(3)[..., 0])
     save(tmp_path / 'in/z.png', np.zeros((32, 32, 3), np.uint8))
+    (tmp_path / 'in/again.png').symlink_to('0.png')  # which is not done twice
+    (tmp_path / 'in/round').symlink_to('.')
     code, _, complaints = run('-i', tmp_path / 'in', '--aligned')
     assert code == 1 and 'z.png: is 32x32 pixels, and this network for 8x takes aligned faces of 16x16' in complaints
     out = tmp_path / 'out'

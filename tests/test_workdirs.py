@@ -1,5 +1,6 @@
 """Whose a workdir is, and that a run in it goes on as it began."""
 
+import contextlib
 import json
 import shutil
 
@@ -7,7 +8,7 @@ import pytest
 
 from gln_jax import weights
 from gln_jax import config as settings
-from gln_jax.data import preparation
+from gln_jax.data import pipeline, preparation
 from gln_jax.data.synthetic import dataset
 from gln_jax.runtime import errors, provenance
 from gln_jax.training import checkpoints, run, schedule, workdirs
@@ -42,7 +43,7 @@ def half_done(config, finished, tmp_path, monkeypatch):
     config.reconstruction.teacher = str(teacher)
     with monkeypatch.context() as patch:
         patch.setattr(schedule, 'total_steps', lambda config: 1)
-        run.train(config, tmp_path / 'run')
+        run.train(config, tmp_path / 'run', **weights.for_training(config))
     return config, tmp_path / 'run', teacher
 
 
@@ -74,13 +75,13 @@ def test_a_run_needs_the_same_teacher_until_stage_1_has_ended(half_done, tmp_pat
     teacher.unlink()
     weights.export(workdir, teacher)
     with pytest.raises(errors.InputError, match='began with other parameters of its teacher'):
-        run.train(config, workdir)
+        run.train(config, workdir, **weights.for_training(config))
     shutil.copy(tmp_path / 'kept', teacher)
-    run.train(config, workdir)
+    run.train(config, workdir, **weights.for_training(config))
     assert provenance.of(workdir)['taught_by']['network'] == str(teacher)
     teacher.unlink()
     shutil.rmtree(workdir / checkpoints.LATEST / '1')
-    run.train(config, workdir)
+    run.train(config, workdir, **weights.for_training(config))
     assert f'continuing from step {STEPS}' in capsys.readouterr().out
 
 
@@ -89,7 +90,7 @@ def test_a_run_needs_the_same_faces(half_done):
     changed = provenance.of(workdir) | {'training_faces': {'drawn': 7}}
     (workdir / provenance.FILE).write_text(json.dumps(changed))
     with pytest.raises(errors.InputError, match="other training faces .*'drawn': 7}, now .*'drawn': 8"):
-        run.train(config, workdir)
+        run.train(config, workdir, **weights.for_training(config))
 
 
 def test_a_run_that_began_at_random_is_not_given_a_start_later(half_done, finished):
@@ -108,3 +109,27 @@ def test_two_processes_do_not_train_in_one_folder(config, finished):
     with workdirs.claimed(finished, config), pytest.raises(errors.InputError, match='another process is training here'):
         run.train(config, finished)
     run.train(config, finished)
+
+
+@pytest.mark.parametrize('broken', [False, True])
+def test_what_reads_batches_is_closed_in_the_end(config, tmp_path, monkeypatch, broken):
+    opened, closed, original = [], [], pipeline.training_batches
+
+    class Batches:
+        def __init__(self, *arguments):
+            opened.append(self)
+            self._batches = original(*arguments)
+
+        def __next__(self):
+            if broken:
+                raise errors.RunError('the disk is gone')
+            return next(self._batches)
+
+        def close(self):
+            closed.append(self)
+            self._batches.close()
+
+    monkeypatch.setattr(pipeline, 'training_batches', Batches)
+    with pytest.raises(errors.RunError) if broken else contextlib.nullcontext():
+        run.train(config, tmp_path)
+    assert opened == closed and len(opened) == 1

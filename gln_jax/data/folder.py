@@ -139,6 +139,7 @@ def _listed_in_index(folder):
 
 def _found_below(folder):
     found = files.below(folder, formats.ENDINGS)
+    files.check_names(folder, found)
     own_name = folder.resolve().name
     in_splits = [file for file in found if file.split('/')[0] in SPLITS]
     if in_splits and len(in_splits) < len(found):

@@ -36,6 +36,8 @@ def checked(config, workdir, initial, teacher, to_be_scored):
         InputError: the config, the data or the workdir cannot be used; or the run would not go on as it began.
     """
     settings.check(config)
+    if config.reconstruction.teacher and not teacher:
+        raise ValueError('teacher: the config names one; give the function that loads it (weights.for_training)')
     devices.connect()
     hosts.wait('devices have met')
     for field, size in devices.training_batch_sizes(config).items():
