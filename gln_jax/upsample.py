@@ -95,16 +95,12 @@ def _check(options, is_folder):
 
 def _inputs(path):
     """(the picture files, whether `path` is a folder)."""
-    from gln_jax import files
     from gln_jax.data.image_files import formats
     if not path.exists():
         raise errors.InputError(f'{path}: no such file or folder')
     if not path.is_dir():
         return [path], False
-    paths = [path / name for name in files.below(path, formats.ENDINGS, deep=False)]
-    if not paths:
-        raise errors.InputError(f'{path}: holds no picture ({", ".join(formats.ENDINGS)})')
-    return paths, True
+    return [path / name for name in formats.files_in(path, deep=False)], True
 
 
 def _run(options, paths, is_folder, batch_size):

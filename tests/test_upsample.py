@@ -134,6 +134,7 @@ def test_a_folder_goes_on_after_bad_files_and_fails_in_the_end(run, tmp_path):
     code, told, complaints = run('-i', folder, '--eyes-csv', tmp_path / 'eyes.csv')
     assert code == 1
     assert '3 of 6 files done, 3 faces restored' in told
+    assert 'in: 1 file is left out, whose endings are not those of the pictures that are read here: 1 .txt' in complaints
     assert 'c.jpg: cannot be read as a picture (the file is empty)' in complaints
     assert 'd.png: is 1x1 pixels, too small for a face' in complaints
     assert f'{long}: the name is too long; shorten that of the input' in complaints
