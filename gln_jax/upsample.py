@@ -95,16 +95,12 @@ def _check(options, is_folder):
 
 def _inputs(path):
     """(the picture files, whether `path` is a folder)."""
-    from gln_jax.runtime import files
     from gln_jax.data.image_files import formats
     if not path.exists():
         raise errors.InputError(f'{path}: no such file or folder')
     if not path.is_dir():
         return [path], False
-    paths = [path / name for name in files.below(path, formats.ENDINGS, deep=False)]
-    if not paths:
-        raise errors.InputError(f'{path}: holds no picture ({", ".join(formats.ENDINGS)})')
-    return paths, True
+    return [path / name for name in formats.files_in(path, deep=False)], True
 
 
 def _run(options, paths, is_folder, batch_size):
@@ -182,7 +178,7 @@ def _photographs(options, paths, names, upsamplers, destination):
                     picture.pixels, known_eyes.get(path.name), upsamplers, detector=options.detector,
                     force=options.force, only_center_face=options.only_center_face, consistent=options.consistent,
                     disagreement=options.disagreement is not False)
-                entry = results.write_photo(destination, name, restoration, ending, options.suffix)
+                entry = results.write_photo(destination, name, restoration, ending, options.suffix, picture.kept)
             except errors.InputError as error:
                 raise errors.InputError(f'{path}: {error}') from error
             entry['notes'] = list(picture.notes) + entry['notes']

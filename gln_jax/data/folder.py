@@ -77,7 +77,7 @@ def entries(folder):
         raise errors.InputError(f'{folder}: there is no such folder')
     found, are_held_out = _listed_in_index(folder) if (folder / INDEX).exists() else _found_below(folder)
     if not found:
-        raise errors.InputError(f'{folder}: there are no pictures here ({", ".join(formats.ENDINGS)})')
+        raise errors.InputError(f'{folder / INDEX}: lists no picture')
     return sorted(found), are_held_out
 
 
@@ -138,7 +138,7 @@ def _listed_in_index(folder):
 
 
 def _found_below(folder):
-    found = files.below(folder, formats.ENDINGS)
+    found = formats.files_in(folder)
     files.check_names(folder, found)
     own_name = folder.resolve().name
     in_splits = [file for file in found if file.split('/')[0] in SPLITS]

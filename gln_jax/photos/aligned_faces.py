@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from gln_jax import images
-from gln_jax.data.image_files import reading
+from gln_jax.data.image_files import reading, writing
 from gln_jax.photos import face_upsampling, results, uncertainty
 from gln_jax.runtime import errors
 
@@ -81,7 +81,7 @@ def _restored(found, upsampler, consistent, disagreement):
 def _write(picture, restored, judged, scale, destination, face_file, comparison_file):
     """Writes a restored face, uint8 [128, 128, 3], and its comparison; returns the entry."""
     entry = {'scale': scale, **results.trust(judged)}
-    entry['face'] = destination.write(face_file, reading.encode(_with_alpha(restored, picture.pixels), 'png'))
+    entry['face'] = destination.write(face_file, writing.encode(_with_alpha(restored, picture.pixels), 'png'))
     entry['comparison'] = destination.write(
         comparison_file, results.comparison(reading.rgb(picture.pixels), restored, judged))
     return {'faces': [entry], 'notes': list(picture.notes)}

@@ -38,9 +38,7 @@ def photos_below(directory, output=None):
     """
     if not directory.is_dir():
         raise errors.InputError(f'{directory}: there is no such folder')
-    found = files.below(directory, formats.ENDINGS, apart_from=output)
-    if not found:
-        raise errors.InputError(f'{directory}: holds no picture ({", ".join(formats.ENDINGS)})')
+    found = formats.files_in(directory, apart_from=output)
     files.check_names(directory, found)
     return found
 

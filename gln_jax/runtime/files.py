@@ -32,7 +32,7 @@ def path(name):
     return found
 
 
-def below(folder, endings, deep=True, apart_from=None):
+def below(folder, endings, deep=True, apart_from=None, others=None):
     """The files in a folder and below whose names end so, in any case: a sorted list of paths relative to it, with '/'.
 
     Each real file comes once, and each real folder is gone through once, whatever links lead there: under its own name
@@ -44,18 +44,22 @@ def below(folder, endings, deep=True, apart_from=None):
         endings: a tuple of endings in lower case.
         deep: whether folders in the folder count.
         apart_from: a folder that is left out, wherever it lies; None is none.
+        others: a list to which the files of other endings are added, each real one once; or None.
     """
     root = pathlib.Path(os.path.abspath(folder))
     known = set()
     for place in (root, *root.resolve().parents, *([apart_from] if apart_from else ())):
         _is_new(place, known)
-    found, files, folders = [], [], ['']
+    found, rest, files, folders = [], [], [], ['']
     while files or folders:
         more, links = _contents(root, folders, known, deep)
         found += [file for file in sorted(files + more) if file.lower().endswith(endings) and _is_new(root / file, known)]
+        rest += [file for file in files + more if not file.lower().endswith(endings)]
         # Links come only now, as a real file in the folder keeps its own name.
         folders = [link for link in links if deep and os.path.isdir(root / link) and _is_new(root / link, known)]
         files = [link for link in links if os.path.isfile(root / link)]
+    if others is not None:
+        others += [file for file in rest if _is_new(root / file, known)]
     return sorted(found)
 
 
