@@ -1,6 +1,7 @@
 """Imports go one way: the layers of docs/design.md, from what imports nothing to what imports all."""
 
 import ast
+import functools
 import pathlib
 
 import pytest
@@ -21,16 +22,16 @@ MAY_IMPORT = {
 """What each part of gln_jax may import, itself aside. The doors, which are not here, may import all of it."""
 
 
+@functools.cache
 def imports():
-    """(file, line, imported module) of every import of gln_jax, tools and benchmarks in the project, inside functions too."""
-    for file in [*ROOT.glob('gln_jax/**/*.py'), *ROOT.glob('tools/**/*.py'), *ROOT.glob('benchmarks/*.py'), ROOT / 'train.py', ROOT / 'evaluate.py']:
+    """A tuple of (file, line, imported module) of every import of gln_jax, tools and benchmarks in the project, inside functions too."""
+    found = []
+    for file in [*ROOT.glob('gln_jax/**/*.py'), *ROOT.glob('tools/**/*.py'), *ROOT.glob('benchmarks/*.py')]:
         for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.ImportFrom) and node.module:
-                for alias in node.names:
-                    yield file, node.lineno, f'{node.module}.{alias.name}'
-            elif isinstance(node, ast.Import):
-                for alias in node.names:
-                    yield file, node.lineno, alias.name
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                package = f'{node.module}.' if isinstance(node, ast.ImportFrom) else ''
+                found += [(file, node.lineno, package + alias.name) for alias in node.names]
+    return tuple(found)
 
 
 def layer(module):
