@@ -40,6 +40,7 @@ def train(config, workdir, init=None, to_be_scored=False):
     teacher = _teacher(config) if min(begun, default=0) < config.reconstruction.steps else None
     if hosts.is_first():
         workdirs.check_is_free(workdir, config)
+    data.check(config, 'train', config.validation.split, *([config.validation.test_split] if to_be_scored else []))
     training_faces = _training_faces(config)
     if begun:
         workdirs.check_goes_on_as_it_began(workdir, training_faces, init, teacher)

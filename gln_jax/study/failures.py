@@ -10,7 +10,7 @@ import numpy as np
 
 from gln_jax import errors, files, networks, parallel, pictures, scoring, weights
 from gln_jax.data import faces as face_data
-from gln_jax.data import folder
+from gln_jax.data import folder_contents, tables
 from gln_jax.study import colour, conditions, failures_report, outputs, reports
 from gln_jax.study.measured import Measured
 
@@ -107,14 +107,14 @@ def _expression_pairs(faces, limit):
 
 def _yaw(path):
     """{file: yaw} as index.csv tells it in a column of that name; {} where it does not."""
-    if not (path / folder.INDEX).exists():
+    index = path / folder_contents.INDEX
+    if not index.exists():
         return {}
-    with (path / folder.INDEX).open(newline='', encoding='utf-8-sig') as file:
-        rows = [(row['file'], row.get('yaw')) for row in csv.DictReader(file)]
     try:
-        return {name: float(yaw) for name, yaw in rows if yaw}
+        return {row['file'].replace('\\', '/'): float(row['yaw'].replace(',', '.')) for _, row in tables.read(index, 'file')[1]
+                if row.get('yaw')}
     except ValueError as error:
-        raise errors.InputError(f'{path / folder.INDEX}: a yaw is no number ({error})') from error
+        raise errors.InputError(f'{index}: a yaw is no number ({error})') from error
 
 
 def _worst(upsampler, config, split, faces, measured):
