@@ -10,9 +10,11 @@ import numpy as np
 from PIL import Image
 import pytest
 
-from gln_jax import config, errors, training
+from gln_jax import config
 from gln_jax.data import faces, folder_contents, holdout, identities, pipeline
 from gln_jax.data.image_files import aligned
+from gln_jax.runtime import errors
+from gln_jax.training import run
 
 
 def picture(seed=0, channels=3):
@@ -352,7 +354,7 @@ def test_too_few_faces_are_refused_before_they_are_prepared(root, load, tmp_path
     settings = config.default()
     settings.data.update(name='folder', path=str(root), directory=str(tmp_path / 'prepared'))
     with pytest.raises(errors.InputError, match="there is no split 'val' here"):
-        training.train(settings, tmp_path / 'run')  # which needs val only when it has trained
+        run.train(settings, tmp_path / 'run')  # which needs val only when it has trained
     assert not (tmp_path / 'prepared').exists() and not (tmp_path / 'run' / 'config.json').exists()
 
 
@@ -361,7 +363,7 @@ def test_missing_and_empty_folders_are_named(root, load):
         load(root, 'train')
     root.mkdir()
     (root / 'README.md').write_text('to come')
-    with pytest.raises(errors.InputError, match='my faces: there are no pictures'):
+    with pytest.raises(errors.InputError, match='my faces: holds no picture'):
         load(root, 'train')
 
 
@@ -454,3 +456,13 @@ def test_an_eps_file_starts_no_other_program(tmp_path, monkeypatch):
 def test_training_faces_may_have_every_ending_that_photographs_may_have(root, load, file):
     save(root / 'train' / file, picture(1))
     assert np.abs(only(load(root, 'train')).image.astype(int) - picture(1)).mean() < 12
+
+
+def test_what_is_no_picture_by_its_ending_is_counted_in_one_line(root, load, capsys):
+    save(root / 'train' / 'a.png')
+    for name in ('train/b.jxl', 'train/c.cr2', 'train/d.JXL', 'train/noending', 'README.md', '.hidden', 'train/.b.jxl'):
+        (root / name).touch()
+    load(root, 'train')
+    load(root, 'train')
+    line, = [line for line in capsys.readouterr().err.splitlines() if 'left out' in line]
+    assert line.startswith(f'{root}: 5 files are left out') and line.endswith(': 2 .jxl, 1 .cr2, 1 .md, 1 without an ending')

@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import tensorflow_datasets as tfds
 
-from gln_jax import errors
-from gln_jax.data import drawn, folder, folder_contents, public
+from gln_jax.data import folder, folder_contents, public
+from gln_jax.data.synthetic import dataset
+from gln_jax.runtime import errors
 
 
 class Face(NamedTuple):
@@ -110,7 +111,7 @@ def _prepared(data, wanted):
         builder = public.prepare('celeb_a', directory)
         return builder, public.celeb_a_splits(builder)
     if data.name == 'drawn':
-        builder = drawn.prepare(directory)
+        builder = dataset.prepare(directory)
     else:
         builder = folder.prepare(data.path, _contents(data.path, wanted), directory)
     return builder, {split: _PreparedFaces(builder, split) for split in builder.info.splits}

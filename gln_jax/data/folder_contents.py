@@ -6,10 +6,10 @@ import pathlib
 import re
 from typing import NamedTuple
 
-from gln_jax import errors, files
 from gln_jax.data import holdout, identities, split_names, tables
 from gln_jax.data.image_files import formats
 from gln_jax.data.split_names import SPLITS
+from gln_jax.runtime import errors, files
 
 INDEX = 'index.csv'
 
@@ -49,7 +49,7 @@ def contents(folder):
         raise errors.InputError(f'{folder}: there is no such folder')
     found, notes = _listed_in_index(folder) if (folder / INDEX).exists() else _found_below(folder)
     if not found:
-        raise errors.InputError(f'{folder}: there are no pictures here ({", ".join(formats.ENDINGS)})')
+        raise errors.InputError(f'{folder / INDEX}: lists no picture')
     if not found[0].split:
         found = _held_out(folder, found)
         counts = collections.Counter(entry.split for entry in found)
@@ -87,7 +87,7 @@ def _named_file(folder, name, where):
 
 
 def _found_below(folder):
-    found = files.below(folder, formats.ENDINGS)
+    found = formats.files_in(folder)
     files.check_names(folder, found)
     own_name = folder.resolve().name
     split_of, places = _splits_of_folders(folder, found)

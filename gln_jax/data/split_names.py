@@ -2,7 +2,7 @@
 
 import re
 
-from gln_jax import errors
+from gln_jax.runtime import errors
 
 SPLITS = ('train', 'val', 'test')
 

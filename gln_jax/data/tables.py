@@ -5,7 +5,7 @@ import csv
 import io
 import re
 
-from gln_jax import errors
+from gln_jax.runtime import errors
 
 DELIMITERS = ',;\t|'
 

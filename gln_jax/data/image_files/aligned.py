@@ -3,8 +3,11 @@
 import io
 import pathlib
 
-from gln_jax import errors, images
-from gln_jax.data.image_files import formats, reading
+import numpy as np
+
+from gln_jax import images
+from gln_jax.data.image_files import formats, reading, writing
+from gln_jax.runtime import errors
 
 _PNG_BITS_AND_COLOUR = slice(24, 26)
 _PNG_8_BIT_RGB = b'\x08\x02'
@@ -20,26 +23,20 @@ def encoded_face(path):
         InputError: the file cannot be read as a picture, or its picture is not 128x128.
     """
     data = pathlib.Path(path).read_bytes()
+    pixels = reading.rgb(reading.decode(io.BytesIO(data), path).pixels)
+    height, width = pixels.shape[:2]
+    if (height, width) != (images.FACE_SIZE, images.FACE_SIZE):
+        raise errors.InputError(f'{path}: is {width}x{height} pixels, and an aligned face is '
+                                f'{images.FACE_SIZE}x{images.FACE_SIZE}; align or resize it first')
+    return data if _shows(data, pixels) else writing.encode(pixels, 'png')
+
+
+def _shows(data, pixels):
+    """Whether a decoder that knows no profile, orientation or transparency finds these pixels in a JPEG or PNG file."""
     try:
         with formats.opened(io.BytesIO(data)) as picture:
-            if picture.size == (images.FACE_SIZE, images.FACE_SIZE):
-                picture.load()
-                return data if _is_plain(picture, data) else _png(reading.upright(picture).convert('RGB'))
-            width, height = picture.size
-    except Exception as error:  # Pillow raises whatever its parsers meet in a broken file
-        raise errors.InputError(f'{path}: cannot be read as a picture ({reading.reason(error, io.BytesIO(data))})') from error
-    raise errors.InputError(
-        f'{path}: is {width}x{height} pixels, and an aligned face is {images.FACE_SIZE}x{images.FACE_SIZE}; '
-        'align or resize it first')
-
-
-def _is_plain(picture, data):
-    if picture.mode != 'RGB' or 'transparency' in picture.info or reading.orientation(picture) != 1:
+            is_plain = picture.format == 'JPEG' or picture.format == 'PNG' and data[_PNG_BITS_AND_COLOUR] == _PNG_8_BIT_RGB
+            return (is_plain and picture.mode == 'RGB' and 'transparency' not in picture.info
+                    and np.array_equal(picture, pixels))
+    except Exception:  # a file that lacks its last bytes, which not every decoder reads
         return False
-    return picture.format == 'JPEG' or picture.format == 'PNG' and data[_PNG_BITS_AND_COLOUR] == _PNG_8_BIT_RGB
-
-
-def _png(picture):
-    file = io.BytesIO()
-    picture.save(file, 'PNG')
-    return file.getvalue()
