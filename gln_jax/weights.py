@@ -23,7 +23,6 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from gln_jax import images
 from gln_jax import config as settings
 from gln_jax.models import factory
 from gln_jax.runtime import command_line, errors, files, provenance

@@ -11,7 +11,7 @@ from pathlib import Path
 from etils import epath
 import numpy as np
 
-from gln_jax import images, metrics, weights
+from gln_jax import metrics, weights
 from gln_jax.evaluation import scoring
 from gln_jax.runtime import errors, files, picture_grid
 
