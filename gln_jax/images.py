@@ -49,6 +49,14 @@ def yuv_to_rgb(yuv):
     return jnp.clip(jnp.stack([y + red_difference, y + green_difference, y + blue_difference], axis=-1), 0, 1)
 
 
+def of_size(hr, size):
+    """Images [..., size, size, C] from [..., n * size, n * size, C]: the mean of each n x n pixels."""
+    times = hr.shape[-2] // size
+    if times == 1:
+        return hr
+    return hr.reshape(*hr.shape[:-3], size, times, size, times, hr.shape[-1]).mean(axis=(-4, -2))
+
+
 def degrade(hr, scale, degradation='gaussian'):
     """LR images [..., H/scale, W/scale, C] from HR images [..., H, W, C].
 
@@ -111,3 +119,8 @@ def _weights(size, new_size, kernel):
 
 def _tent(distance):
     return np.maximum(0, 1 - distance)
+
+
+def to_bytes(picture):
+    """uint8 of a picture in [0, 1], rounded; what lies outside is clipped."""
+    return np.round(255 * np.clip(np.asarray(picture, np.float32), 0, 1)).astype(np.uint8)

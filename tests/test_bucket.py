@@ -11,12 +11,13 @@ import urllib.request
 
 import pytest
 
-from gln_jax import errors, files
-from gln_jax.data import drawn, preparation
+from gln_jax.data import preparation
+from gln_jax.data.synthetic import dataset
+from gln_jax.runtime import errors, files
 
 ROOT = pathlib.Path(__file__).parent.parent
 RUN = 'gs://faces/runs/tiny'
-SETTINGS = ['network=gn_only', 'reconstruction.steps=6', 'reconstruction.batch_size=4', 'adversarial.batch_size=4',
+SETTINGS = ['network=gn_only', 'face_size=32', 'reconstruction.steps=6', 'reconstruction.batch_size=4', 'adversarial.batch_size=4',
             'adversarial.discriminator_steps=2', 'adversarial.generator_steps=2', 'validation.faces=4',
             'checkpoint.every_steps=3', 'log.every_seconds=0', 'log.pictures_every_steps=6']
 
@@ -61,7 +62,7 @@ def environment():
 @pytest.fixture(scope='module')
 def train(environment, tmp_path_factory):
     directory = tmp_path_factory.mktemp('tfds')
-    preparation.prepare(drawn.DrawnFaces(faces={'train': 24, 'val': 8, 'test': 8}, data_dir=directory), 'drawn faces')
+    preparation.prepare(dataset.DrawnFaces(faces={'train': 24, 'val': 8, 'test': 8}, data_dir=directory), 'drawn faces')
     settings = [f'--config.{setting}' for setting in [*SETTINGS, f'data.directory={directory}']]
 
     def train(*more):

@@ -15,9 +15,11 @@ import jax
 import numpy as np
 import pytest
 
-from gln_jax import checkpoints, hosts, steps, supervision
 from gln_jax import config as settings
-from gln_jax.data import drawn, preparation
+from gln_jax.data import preparation
+from gln_jax.data.synthetic import dataset
+from gln_jax.runtime import hosts, supervision
+from gln_jax.training import checkpoints, steps
 
 ROOT = pathlib.Path(__file__).parent.parent
 RECONSTRUCTION_STEPS, TOTAL_STEPS = 10, 10 + 10
@@ -27,7 +29,7 @@ RECONSTRUCTION_STEPS, TOTAL_STEPS = 10, 10 + 10
 def faces(tmp_path_factory):
     """A TFDS data directory with a few drawn faces in it."""
     directory = tmp_path_factory.mktemp('tfds')
-    preparation.prepare(drawn.DrawnFaces(faces={'train': 24, 'val': 8, 'test': 8}, data_dir=directory), 'drawn faces')
+    preparation.prepare(dataset.DrawnFaces(faces={'train': 24, 'val': 8, 'test': 8}, data_dir=directory), 'drawn faces')
     return directory
 
 
@@ -35,7 +37,7 @@ def faces(tmp_path_factory):
 def config():
     """Plain SGD: Adam would hide a gradient of the wrong size."""
     config = settings.default()
-    config.network = 'gn_only'
+    config.network, config.face_size = 'gn_only', 32
     config.optimizer.update(name='sgd', learning_rate=1e-8, average_decay=0.5)
     config.reconstruction.update(steps=RECONSTRUCTION_STEPS, batch_size=4)
     config.adversarial.update(turns=1, discriminator_steps=4, generator_steps=6, batch_size=4, weight='1e6',
@@ -57,7 +59,7 @@ def start(faces, config):
         if process is not None:
             arguments += [f'--coordinator=localhost:{port}', '--num_processes=2', f'--process_id={process}']
         flags = f'--xla_force_host_platform_device_count={1 if process is None else 2}'
-        return subprocess.Popen([sys.executable, 'train.py', '--config=configs/x8.py:gn_only', *arguments], cwd=ROOT,
+        return subprocess.Popen([sys.executable, 'train.py', '--config=configs/x8.py:gn_only', '--config.face_size=32', *arguments], cwd=ROOT,
                                 env=os.environ | {'XLA_FLAGS': flags}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                 text=True)
     return start

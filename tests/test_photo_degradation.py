@@ -8,7 +8,11 @@ import PIL.Image
 import pytest
 
 from gln_jax import config as settings
-from gln_jax import errors, images, parallel, photo_degradation, steps
+from gln_jax import images
+from gln_jax.data import photo_degradation
+from gln_jax.runtime import errors
+from gln_jax.runtime.devices import AXIS
+from gln_jax.training import steps
 from tests import made_up
 
 SPARED = {'clean': 0, 'blur_spared': 1, 'size_spared': 1, 'noise_spared': 1, 'jpeg_spared': 1}
@@ -107,7 +111,7 @@ def test_two_devices_damage_a_batch_as_one_does(hr):
     config = settings.default()
     config.degradation = 'photo'
     lr_of = lambda faces, step: steps.lr_faces(config, faces, step)
-    one, two = (jax.pmap(lr_of, axis_name=parallel.AXIS, in_axes=(0, None), devices=jax.devices()[:count])
+    one, two = (jax.pmap(lr_of, axis_name=AXIS, in_axes=(0, None), devices=jax.devices()[:count])
                 for count in (1, 2))
     lr = one(hr[None], 7)[0]
     np.testing.assert_allclose(two(hr.reshape(2, 2, 128, 128, 1), 7).reshape(lr.shape), lr, atol=1e-6)

@@ -9,8 +9,12 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from gln_jax import checkpoints, errors, files, networks, steps, weights
+from configs import x2_fast
+from gln_jax import weights
 from gln_jax import config as settings
+from gln_jax.models import factory
+from gln_jax.runtime import errors, files
+from gln_jax.training import checkpoints, steps
 
 
 @pytest.fixture(scope='module')
@@ -38,9 +42,9 @@ def test_a_weights_file_restores_the_average_in_16_bits(workdir, exported):
     chex.assert_trees_all_equal(here.parameters, jax.tree.map(
         lambda leaf: np.asarray(leaf, np.float16).astype(np.float32), there.parameters))
     lr = jax.random.uniform(jax.random.key(0), (1, 16, 16, 1))
-    hr = networks.upsampler(here.config, here.parameters)(lr)
+    hr = factory.upsampler(here.config, here.parameters)(lr)
     assert hr.shape == (1, 128, 128, 1)
-    np.testing.assert_allclose(hr, networks.upsampler(there.config, there.parameters)(lr), rtol=1e-3)
+    np.testing.assert_allclose(hr, factory.upsampler(there.config, there.parameters)(lr), rtol=1e-3)
 
 
 def test_a_workdir_whose_last_checkpoint_is_damaged_gives_the_one_before_it(workdir, tmp_path, capsys):
@@ -142,6 +146,18 @@ def test_a_larger_network_may_start_from_a_part_of_it():
     config.fast.blocks = 7
     with pytest.raises(errors.InputError, match='its fast is'):
         weights.load_for(config, 'x8-fast')
+
+
+def test_a_fast_network_lends_its_body_to_another_scale():
+    config = x2_fast.get_config()
+    parameters = weights.load_for(config, 'x4-fast').parameters
+    chex.assert_trees_all_equal(parameters['view_8'], weights.load_generator('x4-fast').parameters['view_8'])
+    started = jax.jit(lambda part: steps.create_state(config, part).generator)(parameters)
+    chex.assert_trees_all_equal({name: started[name] for name in parameters}, parameters)
+    assert {'Conv_0', 'first_view', 'ResidualBlock_0'} <= started.keys() - parameters.keys()
+    config.fast.width = 64
+    with pytest.raises(errors.InputError, match='its fast is'):
+        weights.load_for(config, 'x4-fast')
 
 
 def test_a_gln_may_start_from_one_of_fewer_layers():

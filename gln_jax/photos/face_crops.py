@@ -6,9 +6,11 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from gln_jax import alignment, errors, files, images
+from gln_jax import images
+from gln_jax.data import alignment
 from gln_jax.data.image_files import reading, writing
 from gln_jax.photos import detection, perceptual_hash
+from gln_jax.runtime import errors, files
 
 
 class Filters(NamedTuple):

@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from gln_jax import errors, files, workers
-from gln_jax.data import folder, holdout, identities
+from gln_jax.data import folder_contents, holdout, identities
 from gln_jax.data.image_files import formats
 from gln_jax.photos import face_crops, perceptual_hash
+from gln_jax.runtime import errors, files, processes
 
 JOURNAL, REJECTED, FACES = 'prepare.jsonl', 'rejected.csv', 'faces'
 
@@ -38,9 +38,7 @@ def photos_below(directory, output=None):
     """
     if not directory.is_dir():
         raise errors.InputError(f'{directory}: there is no such folder')
-    found = files.below(directory, formats.ENDINGS, apart_from=output)
-    if not found:
-        raise errors.InputError(f'{directory}: holds no picture ({", ".join(formats.ENDINGS)})')
+    found = formats.files_in(directory, apart_from=output)
     files.check_names(directory, found)
     return found
 
@@ -77,7 +75,7 @@ def prepare(directory, output, settings, eyes=None, processes=1):
     index, rejected = _sorted_out(photos, journal, settings)
     journal.remove_faces_but({row['file'] for row in index})
     files.write(output / REJECTED, _as_csv(rejected, ('file', 'left_x', 'left_y', 'right_x', 'right_y', 'reason')))
-    files.write(output / folder.INDEX, _as_csv(index, (*folder.Entry._fields, 'photo', 'left_x', 'left_y', 'right_x',
+    files.write(output / folder_contents.INDEX, _as_csv(index, (*folder_contents.Entry._fields, 'photo', 'left_x', 'left_y', 'right_x',
                                                        'right_y', 'source_px', 'detail')))
     return index, rejected
 
@@ -150,7 +148,7 @@ def _sorted_out(photos, journal, settings):
                          'reason': f'duplicate of {faces[other]["photo"]} '
                                    f'({bits} of {perceptual_hash.BITS} bits differ)'})
     kept = [face for number, face in enumerate(faces) if number not in repeated]
-    people = {face['photo']: identities.identity_of(face['photo'], settings.identity) for face in kept}
+    people = identities.identities_of(photos, settings.identity)
     groups = {photo: person or photo for photo, person in people.items()}
     split_of = holdout.splits(set(groups.values()))
     index = [{'file': face['file'], 'split': split_of[groups[face['photo']]], 'source': settings.source,
@@ -166,12 +164,12 @@ def _crop(directory, output, settings, eyes, photo):
 
 
 @contextlib.contextmanager
-def _mapped(function, items, processes):
+def _mapped(function, items, count):
     """The results of `function` for all items, in order. Raises RunError where a process was killed."""
-    if processes == 1:
+    if count == 1:
         yield map(function, items)
         return
-    pool = workers.pool(processes)
+    pool = processes.pool(count)
     try:
         yield pool.map(function, items, chunksize=4)
     except concurrent.futures.BrokenExecutor as error:

@@ -1,9 +1,13 @@
 """The formats of picture files that are read: one list, for photographs, training faces and evaluation alike."""
 
 import collections
+import functools
 import pathlib
+import sys
 
 from PIL import Image
+
+from gln_jax.runtime import errors, files
 
 _ENDINGS = {
     'AVIF': ('.avif',), 'BMP': ('.bmp',), 'DIB': ('.dib',), 'GIF': ('.gif',), 'HEIF': ('.heic', '.heif', '.hif'),
@@ -25,10 +29,25 @@ def opened(file):
     return Image.open(file, formats=[name for name in _ENDINGS if name in Image.OPEN])
 
 
-def left_out(paths):
-    """A sentence that counts files which are no pictures by their ending, by ending; '' where there are none."""
-    counts = collections.Counter(pathlib.PurePath(path).suffix.lower() or 'without an ending' for path in paths)
-    if not counts:
-        return ''
-    kinds = ', '.join(f'{count:,} {ending}' for ending, count in counts.most_common())
-    return f'{counts.total():,} files are left out, as their endings are not those of pictures read here: {kinds}'
+def files_in(folder, deep=True, apart_from=None):
+    """The picture files in a folder, as `files.below` gives them; a line on stderr counts what is left out, by its ending.
+
+    Raises:
+        InputError: there is none.
+    """
+    others = []
+    found = files.below(folder, ENDINGS, deep, apart_from, others)
+    counts = collections.Counter(pathlib.PurePath(name).suffix.lower() or 'without an ending' for name in others)
+    most = sorted(counts.items(), key=lambda kind: (-kind[1], kind[0]))
+    kinds = ', '.join(f'{count:,} {ending}' for ending, count in most[:8]) + ', ...' * (len(most) > 8)
+    if not found:
+        raise errors.InputError(f'{folder}: holds no picture ({", ".join(ENDINGS)}){", but " * bool(others)}{kinds}')
+    if others:
+        _tell_once(f'{folder}: {len(others):,} {"files are" if len(others) > 1 else "file is"} left out, whose endings are '
+                   f'not those of the pictures that are read here: {kinds}')
+    return found
+
+
+@functools.cache
+def _tell_once(line):
+    print(line, file=sys.stderr)
