@@ -3,9 +3,11 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from gln_jax import errors, images
-from gln_jax.data import drawing
-from gln_jax.photos import detection, eyes, face_windows, given_eyes, measure_detection, measure_sizes, train_eyes
+from gln_jax import images
+from gln_jax.data.synthetic import drawing
+from gln_jax.photos import detection, eyes, face_windows, given_eyes
+from gln_jax.runtime import errors
+from tools import measure_detection, measure_sizes, train_eyes
 
 BORDERS = (60, 60, 70, 50)  # above, below, left and right of a drawn face
 

@@ -9,8 +9,10 @@ import pytest
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio
 
+from gln_jax import images, metrics
 from gln_jax import config as settings
-from gln_jax import errors, evaluation, images, metrics, pictures, scoring
+from gln_jax.evaluation import one_network, scoring
+from gln_jax.runtime import errors, picture_grid
 from made_up import Face, made_up_faces
 
 
@@ -25,7 +27,7 @@ def bicubic(lr):
 
 
 def silent(*arguments, **options):
-    return evaluation.evaluate(*arguments, progress=False, **options)
+    return one_network.evaluate(*arguments, progress=False, **options)
 
 
 def rows_of(folder):
@@ -36,7 +38,7 @@ def rows_of(folder):
 @pytest.fixture(scope='module')
 def scored(tmp_path_factory):
     folder = tmp_path_factory.mktemp('evaluation') / 'made' / 'scores'
-    faces = made_up_faces(19)  # more than one batch, and the last one is not full
+    faces = made_up_faces(20)  # more than one batch, and the last one is not full
     summary = silent(lambda lr: bicubic(lr) + 0.01, config_for(), faces, output=folder, data='made up', checkpoint='c')
     return faces, summary, folder
 
@@ -47,7 +49,7 @@ def test_files_hold_what_was_returned(scored):
     written = json.loads((folder / 'scores.json').read_text())
     assert written == json.loads(json.dumps(summary))
     assert {key: written[key] for key in ('scale', 'protocol', 'images', 'identities', 'data', 'checkpoint')} == dict(
-        scale=8, protocol='paper', images=19, identities=19, data='made up', checkpoint='c')
+        scale=8, protocol='paper', images=20, identities=20, data='made up', checkpoint='c')
     assert list(written['methods']) == ['nearest', 'bilinear', 'bicubic', 'gln']
     for score in written['methods'].values():
         assert score['psnr_interval'][0] < score['psnr'] < score['psnr_interval'][1]
@@ -148,11 +150,18 @@ def test_json_and_intervals_where_there_are_none(tmp_path, capsys):
 
 
 def test_interval_is_over_identities():
-    faces = made_up_faces(12)
-    paired = [face._replace(identity=f'{i // 4}') for i, face in enumerate(faces)]  # alike in difficulty
+    faces = made_up_faces(40)
+    paired = [face._replace(identity=f'{i // 2}') for i, face in enumerate(faces)]  # alike in difficulty
     alone, together = (silent(bicubic, config_for(), each)['methods']['gln'] for each in (faces, paired))
     assert alone['psnr'] == together['psnr']
     assert alone['psnr_interval'] != together['psnr_interval']
+
+
+def test_no_interval_below_20_people_and_it_is_said(capsys):
+    faces = [face._replace(identity=f'{i % 19}') for i, face in enumerate(made_up_faces(20))]
+    gln = silent(bicubic, config_for(), faces)['methods']['gln']
+    assert gln['psnr_interval'] is None and gln['ssim_interval'] is None
+    assert 'too few people for an interval, which takes 20 or more' in capsys.readouterr().out
 
 
 def test_table_names_what_was_measured(capsys):
@@ -165,7 +174,7 @@ def test_table_names_what_was_measured(capsys):
 
 def test_progress_tells_the_time_left(monkeypatch, capsys):
     monkeypatch.setattr(scoring, 'SECONDS_BETWEEN_REPORTS', 0.0)
-    evaluation.evaluate(bicubic, config_for(), made_up_faces(scoring.BATCH_SIZE + 1))
+    one_network.evaluate(bicubic, config_for(), made_up_faces(scoring.BATCH_SIZE + 1))
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith('16 of 17 faces, ') and lines[-1] == '17 of 17 faces, 0 s left'
 
@@ -216,13 +225,13 @@ def test_diverged_network_is_a_failed_run(tmp_path):
 def test_picture_shows_input_bicubic_network_and_truth(scored):
     faces, _, folder = scored
     page = np.asarray(Image.open(folder / 'faces.png')).astype(int)
-    assert page.shape[1] == pictures.GAP + 4 * (256 + pictures.GAP)
-    for i in scoring.spread(len(faces), evaluation.PICTURED_FACES):
+    assert page.shape[1] == picture_grid.GAP + 4 * (256 + picture_grid.GAP)
+    for i in scoring.spread(len(faces), one_network.PICTURED_FACES):
         truth = jnp.asarray(faces[i].image / 255, jnp.float32)
         lr = images.degrade(truth, 8)
         expected = [images.upsample(lr, 8, 'nearest'), bicubic(lr), bicubic(lr) + 0.01, truth]
-        for column, picture in enumerate(map(pictures.to_bytes, expected)):
-            middle = page[:, pictures.GAP + column * (256 + pictures.GAP) + 128]  # a line of pixels down the column
+        for column, picture in enumerate(map(images.to_bytes, expected)):
+            middle = page[:, picture_grid.GAP + column * (256 + picture_grid.GAP) + 128]  # a line of pixels down the column
             line = picture[:, 64].repeat(2, 0).astype(int)
             differences = [np.abs(middle[top:top + 256] - line).max() for top in range(len(middle) - 255)]
             assert min(differences) <= 1  # there and back between RGB and YUV

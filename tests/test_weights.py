@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from gln_jax import checkpoints, errors, files, networks, steps, weights
+from gln_jax import weights
 from gln_jax import config as settings
+from gln_jax.models import factory
+from gln_jax.runtime import errors, files
+from gln_jax.training import checkpoints, steps
 
 
 @pytest.fixture(scope='module')
@@ -38,9 +41,9 @@ def test_a_weights_file_restores_the_average_in_16_bits(workdir, exported):
     chex.assert_trees_all_equal(here.parameters, jax.tree.map(
         lambda leaf: np.asarray(leaf, np.float16).astype(np.float32), there.parameters))
     lr = jax.random.uniform(jax.random.key(0), (1, 16, 16, 1))
-    hr = networks.upsampler(here.config, here.parameters)(lr)
+    hr = factory.upsampler(here.config, here.parameters)(lr)
     assert hr.shape == (1, 128, 128, 1)
-    np.testing.assert_allclose(hr, networks.upsampler(there.config, there.parameters)(lr), rtol=1e-3)
+    np.testing.assert_allclose(hr, factory.upsampler(there.config, there.parameters)(lr), rtol=1e-3)
 
 
 def test_a_workdir_whose_last_checkpoint_is_damaged_gives_the_one_before_it(workdir, tmp_path, capsys):
@@ -125,7 +128,9 @@ def test_the_best_released_weights_are_best_on_validation_faces(workdir, tmp_pat
     monkeypatch.setattr(weights, 'RELEASED', tmp_path)
     (tmp_path / 'SHA256SUMS').write_text(''.join(f'{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n'
                                                  for file in tmp_path.glob('*.safetensors')))
-    assert weights.best(8) == 'b'
+    with monkeypatch.context() as patch:  # all of their bytes would be hashed at every start
+        patch.setattr(weights.hashlib, 'sha256', None)
+        assert weights.best(8) == 'b'
     with pytest.raises(errors.InputError, match='none for 4x comes with the project'):
         weights.best(4)
 
@@ -160,6 +165,12 @@ def test_released_weights_that_changed_are_refused(released):
     released.write_bytes(content)
     with pytest.raises(errors.InputError, match='x8.safetensors: is damaged'):
         weights.load_generator('x8')
+
+
+def test_a_damaged_header_is_told_when_the_best_is_looked_for(released):
+    released.write_bytes(b'\xff' * 100)
+    with pytest.raises(errors.InputError, match='x8.safetensors: not a weights file of gln_jax, or a damaged one'):
+        weights.best(8)
 
 
 def test_an_unknown_name_lists_those_that_are_there(released):

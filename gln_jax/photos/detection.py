@@ -13,8 +13,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from gln_jax import errors
 from gln_jax.photos import eyes as eye_regression
+from gln_jax.runtime import errors
 
 CASCADES = ('haarcascade_frontalface_default.xml', 'haarcascade_frontalface_alt.xml')
 

@@ -4,7 +4,7 @@ import csv
 import math
 import pathlib
 
-from gln_jax import errors
+from gln_jax.runtime import errors
 
 COLUMNS = ('file', 'left_x', 'left_y', 'right_x', 'right_y')
 """Columns of a file of eyes, in any order among others. left_eye_x is taken for left_x, and so on."""

@@ -7,9 +7,12 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from gln_jax import alignment, errors, images, pictures
-from gln_jax.photos import face_upsampling, pasting, reading
-from gln_jax.photos.trust import Trust, judged
+from gln_jax import images
+from gln_jax.data import alignment
+from gln_jax.data.image_files import reading
+from gln_jax.photos import face_upsampling, pasting
+from gln_jax.photos.uncertainty import Trust, judged
+from gln_jax.runtime import errors
 
 MOST_PIXELS_MADE = 50_000_000
 """A photograph is not enlarged beyond so many pixels: 2 times at 12 megapixels, for time and memory that anybody
@@ -155,7 +158,7 @@ def _restored_face(rgb, eyes, box, transform, upsamplers, force, consistent, dis
     chosen = face_upsampling.for_size(upsamplers, source_pixels)
     upsampler = chosen or upsamplers[-1]
     lr_rgb = np.clip(alignment.lr_face(rgb, transform, upsampler.scale, upsampler.degradation) / 255, 0, 1)
-    face = Face(tuple(eyes), tuple(map(float, box)), source_pixels, '', pictures.to_bytes(lr_rgb))
+    face = Face(tuple(eyes), tuple(map(float, box)), source_pixels, '', images.to_bytes(lr_rgb))
     if not (chosen or force):
         return face._replace(note=f'left alone: it spans {source_pixels:.0f} pixels already, and ' + (
             f'a restored face {images.FACE_SIZE}' if source_pixels >= images.FACE_SIZE else
