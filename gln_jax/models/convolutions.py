@@ -6,21 +6,33 @@ peak, over pieces that fit into its caches three quarters, if the gradient has m
 fewer, the two change places.
 """
 
+import contextlib
+
 import jax
 import jax.numpy as jnp
 
-from gln_jax import fourier
+from gln_jax.models import fourier
 
 FORMS = 'direct', 'fourier'
 
-form = 'fourier'
-"""Whether large kernels may go through the Fourier domain on CPUs, or nothing does; read when a program is traced."""
+_form = 'fourier'
 
 MANY_CHANNELS = 32
 """From so many on, a kernel's gradient is taken piece by piece on CPUs."""
 
 PIECE = 4096
 """Pixels of a piece, at most: rows of one image, or several images."""
+
+
+@contextlib.contextmanager
+def traced_in(form):
+    """What is traced inside has all convolutions in the direct form ('direct'), or in the faster one of both ('fourier')."""
+    global _form
+    before, _form = _form, form
+    try:
+        yield
+    finally:
+        _form = before
 
 
 @jax.custom_vjp
@@ -34,7 +46,7 @@ def convolved(maps, kernel):
 def _is_faster_by_fourier(maps, kernel):
     """Whether it is on CPUs, as measured (docs/speed.md)."""
     height, width, inputs, filters = kernel.shape
-    return form == 'fourier' and maps.dtype != jnp.bfloat16 and height == width == 7 and min(inputs, filters) >= 16
+    return _form == 'fourier' and maps.dtype != jnp.bfloat16 and height == width == 7 and min(inputs, filters) >= 16
 
 
 def _plain(maps, kernel, padding='SAME'):
