@@ -30,7 +30,7 @@ def onnx(loaded):
     try:
         from gln_jax.models import onnx_graph
     except ModuleNotFoundError as error:
-        raise errors.InputError(f'--format=onnx needs the package onnx: pip install onnx, or gln_jax[export]') from error
+        raise errors.InputError(f'--format=onnx needs the package onnx: pip install onnx, or -r requirements/export.txt') from error
     function, shape, digest = _network(loaded)
     metadata = {
         'config': settings.to_json(loaded.config), 'conventions': json.dumps(images.conventions(loaded.config.scale)),
