@@ -26,11 +26,11 @@ LICENSE = 'Apache-2.0'
 
 
 def onnx(loaded):
-    """The bytes of the ONNX file of a `weights.Loaded`. Raises InputError where the network or the package is not one for it."""
+    """The bytes of the ONNX file of a `weights.Loaded`. Raises InputError where it, or the package, is missing something."""
     try:
         from gln_jax.models import onnx_graph
     except ModuleNotFoundError as error:
-        raise errors.InputError(f'--format=onnx needs the package onnx: pip install onnx, or -r requirements/export.txt') from error
+        raise errors.InputError('--format=onnx needs the package onnx: pip install onnx, or -r requirements/export.txt') from error
     function, shape, digest = _network(loaded)
     metadata = {
         'config': settings.to_json(loaded.config), 'conventions': json.dumps(images.conventions(loaded.config.scale)),

@@ -7,9 +7,12 @@ parameters alone is computed here, and what float16 holds exactly is stored in i
 import string
 
 import jax
+import jax.export
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
+
+from gln_jax.models import convolutions
 
 OPSET = 17
 SMALL = 1000
@@ -24,7 +27,8 @@ def model(function, shape, metadata):
     metadata: dict of texts that the file carries.
     """
     n, = jax.export.symbolic_shape('n')
-    traced = jax.make_jaxpr(function)(jax.ShapeDtypeStruct((n, *shape), np.float32))
+    with convolutions.traced_in('direct'):
+        traced = jax.make_jaxpr(function)(jax.ShapeDtypeStruct((n, *shape), np.float32))
     graph = _Graph()
     result, = graph.follow(traced.jaxpr, traced.consts, ['lr'])
     graph.nodes.append(helper.make_node('Identity', [result], ['hr']))
