@@ -4,7 +4,7 @@ At 8x it costs an eighteenth of GLN8. The paper's local network works at full re
 64 channels takes 3.3 billion multiply-adds. Here almost all of the work is done on a grid of 16x16, where a 3x3 convolution spans the
 mouth, and the image is enlarged by sub-pixel convolutions (Shi et al. 2016). Where the paper joins the two views once,
 here fully connected layers see the LR pixels first and then, between residual blocks, what the convolutions have made
-of them. What is learnt is a detail map that is added to the bicubic image; it starts at zero.
+of them. What is learnt is a detail map that is added to the bicubic image; it is zero at first.
 """
 
 import math
