@@ -96,7 +96,7 @@ def gaussian_reduction(size, scale, sigma):
 
 @functools.cache
 def reduction_matrix(size, scale, degradation):
-    """The matrix float32 [size / scale, size] by which `degrade` reduces columns, and rows likewise."""
+    """The matrix float32 [size / scale, size] by which `degrade` reduces columns, and rows as well."""
     if degradation == 'bicubic':
         return _weights(size, size // scale, lambda distance: bicubic_kernel(distance / scale))
     if degradation not in ('gaussian', 'photo'):
