@@ -16,6 +16,9 @@ from gln_jax.runtime import errors
 SHIFT = 0.25
 """LR pixels by which a face is moved to see how much the network's answer depends on its place."""
 
+SCALES = (8, 4, 2)
+"""Of the networks for photographs."""
+
 MOST_REDUCED = 1.4
 """Where a face spans more than so many times the pixels that a network takes, interpolating what it has keeps more of it
 than restoring what is left: so it is for both scales on faces of val (`measure_sizes`)."""
@@ -34,7 +37,7 @@ class RestoredFaces(NamedTuple):
     rgb: np.ndarray  # uint8 [n, 128, 128, 3]
     luminance: np.ndarray  # float32 [n, 128, 128] in [0, 1]
     network_consistency: list  # of floats in dB, as returned by `consistency.consistency`, before any back-projection
-    consistency: list  # the same, of what is returned
+    consistency: list  # the same, of what is returned, with the slack that JPEG leaves
     disagreement: list  # of Disagreement, or of None where it was not asked for
 
 
@@ -85,7 +88,7 @@ class FaceUpsampler:
         return plain, disagreements
 
 
-def restore(upsampler, lr_rgb, consistent=False, disagreement=False):
+def restore(upsampler, lr_rgb, consistent=False, disagreement=False, slack=None):
     """`RestoredFaces` of LR faces in colour: luminance by the network, chroma bicubic.
 
     Args:
@@ -93,25 +96,27 @@ def restore(upsampler, lr_rgb, consistent=False, disagreement=False):
         lr_rgb: float32 [n, lr_size, lr_size, 3] in [0, 1]. A grey face stays grey to the bit.
         consistent: whether `consistency.back_projected` is applied.
         disagreement: whether it is measured.
+        slack: float32 [n, 8, 8], how far JPEG leaves open what the faces were (`consistency.slack`); None is not at all.
     """
+    slack = np.zeros((len(lr_rgb), 8, 8), np.float32) if slack is None else slack
     scale, degradation = upsampler.scale, upsampler.degradation
     yuv = np.asarray(_to_yuv(lr_rgb))
     lr = yuv[..., :1]
     hr, measured = upsampler.with_disagreement(lr) if disagreement else (upsampler(lr), [None] * len(lr))
     is_grey = (lr_rgb == lr_rgb[..., :1]).all(axis=(1, 2, 3), keepdims=True)  # its U and V are zero but for rounding
     chroma = np.where(is_grey, 0, yuv[..., 1:])
-    rgb, hr, *consistencies = _finished(hr, lr, chroma, scale, degradation, consistent)
+    rgb, hr, *consistencies = _finished(hr, lr, chroma, slack, scale, degradation, consistent)
     return RestoredFaces(images.to_bytes(rgb), np.asarray(hr[..., 0]), *(dB.tolist() for dB in consistencies),
                          measured)
 
 
-@functools.partial(jax.jit, static_argnums=(3, 4, 5))  # as one, which starts a second faster than each by itself
-def _finished(hr, lr, chroma, scale, degradation, consistent):
+@functools.partial(jax.jit, static_argnums=(4, 5, 6))  # as one, which starts a second faster than each by itself
+def _finished(hr, lr, chroma, slack, scale, degradation, consistent):
     """(RGB, luminance, consistency of the network's output, consistency of what is returned), of n faces."""
-    of_network = of_result = consistency.consistency(hr, lr, scale, degradation)
+    of_network = consistency.consistency(hr, lr, scale, degradation)
     if consistent:
-        hr = consistency.back_projected(hr, lr, scale, degradation)
-        of_result = consistency.consistency(hr, lr, scale, degradation)
+        hr = consistency.back_projected(hr, lr, scale, degradation, slack)
+    of_result = consistency.consistency(hr, lr, scale, degradation, slack)
     rgb = images.yuv_to_rgb(jnp.concatenate([hr, images.upsample(chroma, scale, 'bicubic')], axis=-1))
     return rgb, hr, of_network, of_result
 
@@ -120,14 +125,14 @@ def load(path, scale=None, batch_size=4):
     """The FaceUpsampler of a workdir, a checkpoint, a weights file or a released name.
 
     Args:
-        path: what `weights.load_generator` takes; None is `weights.best` of the scale, or of 8.
-        scale: 4 or 8, the scale that it has to have; None takes whatever it has.
+        path: what `weights.load_generator` takes; None is `weights.best_for_photographs` of the scale, or of 8.
+        scale: 2, 4 or 8, the scale that it has to have; None takes whatever it has.
 
     Raises:
         InputError: there is none, it is damaged, or its scale or the size of its faces is another.
     """
     if path is None:
-        path = weights.best(scale or 8)
+        path = weights.best_for_photographs(scale or 8)
     loaded = weights.load_generator(path)
     if scale not in (None, loaded.config.scale):
         raise errors.InputError(f'{path}: is a network for {loaded.config.scale}x, and the scale asked for is '
@@ -139,8 +144,8 @@ def load(path, scale=None, batch_size=4):
 
 
 def load_each_scale(batch_size=4):
-    """The FaceUpsamplers of `weights.best` of 8 and of 4, for `for_size`. Raises InputError as `load`."""
-    return tuple(load(None, scale, batch_size) for scale in (8, 4))
+    """The FaceUpsamplers of `weights.best_for_photographs` of each of SCALES, for `for_size`. Raises InputError as `load`."""
+    return tuple(load(None, scale, batch_size) for scale in SCALES)
 
 
 def for_size(upsamplers, source_pixels):
