@@ -13,6 +13,7 @@ NETWORKS = ('gln8', 'gln6', 'gln4', 'gln3', 'gn', 'gn_only', 'ln_only', 'fast', 
 DATA_NAMES = ('drawn', 'folder', 'lfw', 'celeb_a')
 DISCRIMINATORS = ('paper', 'patch')
 OPTIMIZERS = ('adam', 'sgd', 'muon')
+FACE_SIZES = (128, 64, 32)
 LOSSES = ('squared', 'absolute', 'charbonnier')
 
 FAST_SIZES = {
@@ -38,9 +39,10 @@ def default():
     config.name = 'x8'  # the default workdir is runs/<name>
     config.seed = 0
     config.scale = 8  # HR pixels per LR pixel: 8 (from 16x16) or 4 (from 32x32)
+    config.face_size = 128  # height and width of an HR face, in pixels, one of FACE_SIZES: of less, faces are reduced
     config.network = 'gln8'  # one of NETWORKS
     config.compute_dtype = 'auto'  # of training's matrix work, one of precision.DTYPES; 'auto': bfloat16 but on CPUs
-    config.columns_at_once = 0  # that a local network's convolutions take as one (columns.py); 0: 2 on TPUs, 1 elsewhere
+    config.columns_at_once = 0  # that a local network's convolutions take as one (width_folding.py); 0: 2 on TPUs, 1 elsewhere
     config.degradation = 'gaussian'  # how LR images are made from HR images: one of images.DEGRADATIONS
 
     config.fast = ConfigDict()  # the network 'fast', the middle one of three sizes
@@ -73,22 +75,22 @@ def default():
     config.optimizer.final_learning_rate_share = 0.01  # stage 1: the rate falls to this share of its peak, as a cosine
     config.optimizer.momentum = 0.9  # 'sgd': momentum; 'adam': beta 1
     config.optimizer.clip_norm = 1e8  # the gradient's norm is cut to this, in the paper's unit; 0 is never
-    config.optimizer.average_decay = 0.999  # of the generator's moving average, which evaluation uses; 0 is none
+    config.optimizer.average_decay = 0.999  # of the generator's EMA, which evaluation uses; 0 is none
 
     config.reconstruction = ConfigDict()  # stage 1
     config.reconstruction.loss = 'squared'  # one of LOSSES; the squared error is the paper's
-    config.reconstruction.steps = 15_000  # 0 is for a run that starts from trained weights and makes stage 2 alone
+    config.reconstruction.steps = 15_000  # 0 is for a run that begins with trained weights and makes stage 2 alone
     config.reconstruction.teacher = ''  # workdir, weights file or name of a network whose image is learnt too; '' is none
     config.reconstruction.teacher_share = 1.0  # of its image in what is learnt; the rest is the HR image
     config.reconstruction.batch_size = 128  # faces a step, over all devices (docs/tpu_compiler.md)
 
     config.adversarial = ConfigDict()  # stage 2
-    config.adversarial.turns = 200  # 0 is no stage 2
-    config.adversarial.discriminator = 'paper'  # one of DISCRIMINATORS; 'patch' judges patches (patch_discriminator.py)
-    config.adversarial.discriminator_steps = 10  # in each turn, with the generator fixed
-    config.adversarial.generator_steps = 50  # in each turn, with the discriminator fixed
+    config.adversarial.turns = 200  # cycles of discriminator and generator steps; 0 is no stage 2
+    config.adversarial.discriminator = 'paper'  # one of DISCRIMINATORS; 'patch' judges patches (models/discriminators.py)
+    config.adversarial.discriminator_steps = 10  # in each cycle, with the generator fixed
+    config.adversarial.generator_steps = 50  # in each cycle, with the discriminator fixed
     config.adversarial.batch_size = 128
-    config.adversarial.weight = 'auto'  # lambda in the paper's unit, '8e3' say; 'auto': the term starts at L_MS / 10
+    config.adversarial.weight = 'auto'  # lambda in the paper's unit, '8e3' say; 'auto': the term is L_MS / 10 at first
     config.adversarial.generator_learning_rate = 1e-4
     config.adversarial.discriminator_learning_rate = 1e-4
 
@@ -119,7 +121,7 @@ def of_file(name):
 def with_variant(config, variant):
     """`config` as the word after a config file's colon changes it: another network, 'paper', or both ('gln4,paper').
 
-    'paper' is the paper's recipe (section 4): plain SGD with momentum, batch 5, 10,000 turns, no augmentation, no average.
+    'paper' is the paper's recipe (section 4): plain SGD with momentum, batch 5, 10,000 cycles, no augmentation, no EMA.
     Raises InputError for an unknown variant.
     """
     known = [*VARIANTS, 'paper']
@@ -156,6 +158,7 @@ def _follow_the_paper(config):
 def check(config):
     """Raises InputError naming the first field whose value cannot be used."""
     _check_one_of(config, 'scale', (4, 8))
+    _check_one_of(config, 'face_size', FACE_SIZES)
     _check_one_of(config, 'network', NETWORKS)
     _check_one_of(config, 'compute_dtype', precision.DTYPES)
     _check_one_of(config, 'degradation', images.DEGRADATIONS)

@@ -44,7 +44,7 @@ class Scores(NamedTuple):
 def interpolations(scale):
     """{name: restorer} of nearest, bilinear and bicubic interpolation.
 
-    A restorer maps LR images [n, 128/scale, 128/scale, 3] to HR images [n, 128, 128, 3], both YUV as of
+    A restorer maps LR images [n, 128/scale, 128/scale, 3] to HR images [n, 128, 128, 3], both YUV as returned by
     `images.rgb_to_yuv`; what it returns need not be clipped.
     """
     return {name: functools.partial(images.upsample, scale=scale, method=name) for name in INTERPOLATIONS}
@@ -64,13 +64,14 @@ def score(restorers, faces, config, protocol='paper', chosen=None, shown=(), lr_
     Args:
         restorers: {method: restorer}, see `interpolations`.
         faces: a sequence of faces with `.image` (uint8 RGB [128, 128, 3]), `.file`, `.source` and `.identity`.
-        config: its `scale` and `degradation` say how LR images are made, and consistency is measured.
+        config: its `face_size` is that of HR images; its `scale` and `degradation` say how LR images are made, and
+            consistency is measured.
         protocol: one of `metrics.PROTOCOLS`.
         chosen: numbers of the faces that are scored; None is all.
         shown: which of those chosen, from 0, are wanted as pictures.
         lr_of: a function of HR faces [n, 128, 128, 3], YUV, that makes other LR images than the config's.
         counted: bool [128, 128]; PSNR is then measured over these pixels alone.
-        progress: tell on stderr how far it is, every few seconds.
+        progress: print to stderr how far it is, every few seconds.
 
     Raises:
         errors.RunError: a method returned something that is not finite.
@@ -83,7 +84,7 @@ def score(restorers, faces, config, protocol='paper', chosen=None, shown=(), lr_
         batch = [faces[number] for number in chosen[start:start + BATCH_SIZE]]
         names += [(face.file, face.source, face.identity) for face in batch]
         filled = np.stack([face.image for face in batch] + [batch[-1].image] * (BATCH_SIZE - len(batch)))
-        truth = images.rgb_to_yuv(jnp.asarray(filled, jnp.float32) / 255)
+        truth = images.rgb_to_yuv(images.of_size(jnp.asarray(filled, jnp.float32) / 255, config.face_size))
         lr = lr_of(truth)
         restored = {method: restore(lr) for method, restore in restorers.items()}
         for method, hr in restored.items():

@@ -33,8 +33,8 @@ class Disagreement(NamedTuple):
 class RestoredFaces(NamedTuple):
     rgb: np.ndarray  # uint8 [n, 128, 128, 3]
     luminance: np.ndarray  # float32 [n, 128, 128] in [0, 1]
-    network_consistency: list  # of floats in dB, as of `consistency.consistency`, before any back-projection
-    consistency: list  # likewise, of what is returned
+    network_consistency: list  # of floats in dB, as returned by `consistency.consistency`, before any back-projection
+    consistency: list  # the same, of what is returned
     disagreement: list  # of Disagreement, or of None where it was not asked for
 
 
@@ -124,7 +124,7 @@ def load(path, scale=None, batch_size=4):
         scale: 4 or 8, the scale that it has to have; None takes whatever it has.
 
     Raises:
-        InputError: there is none, it is damaged, or its scale is another.
+        InputError: there is none, it is damaged, or its scale or the size of its faces is another.
     """
     if path is None:
         path = weights.best(scale or 8)
@@ -132,6 +132,9 @@ def load(path, scale=None, batch_size=4):
     if scale not in (None, loaded.config.scale):
         raise errors.InputError(f'{path}: is a network for {loaded.config.scale}x, and the scale asked for is '
                                 f'{scale}x; give a network for {scale}x or leave the scale to it')
+    if loaded.config.face_size != images.FACE_SIZE:
+        raise errors.InputError(f'{path}: is a network for faces of {loaded.config.face_size} pixels; photographs need one '
+                                f'for {images.FACE_SIZE}')
     return FaceUpsampler(loaded, batch_size)
 
 

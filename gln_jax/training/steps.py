@@ -21,7 +21,7 @@ UNSET = -1.0
 """Value of `State.adversarial_weight` while lambda is still to be found."""
 
 AUTO_SHARE = 0.1
-"""'auto' sets lambda so that the adversarial term starts as this share of L_MS (section 4)."""
+"""'auto' sets lambda so that the adversarial term is at first this share of L_MS (section 4)."""
 
 
 @flax.struct.dataclass
@@ -43,10 +43,10 @@ class State:
 def create_state(config, generator=None):
     """The state before the first step, from `config.seed`, and from the parameters `generator` where there are any.
 
-    Those may be a part of the network, as of `weights.load_for`: the rest then starts as it does otherwise.
+    Those may be a part of the network, as returned by `weights.load_for`: the rest then gets its usual initial values.
     """
     generator_key, discriminator_key = jax.random.split(jax.random.key(config.seed))
-    hr = jnp.zeros((1, images.FACE_SIZE, images.FACE_SIZE, 1))
+    hr = jnp.zeros((1, config.face_size, config.face_size, 1))
     lr = images.degrade(hr, config.scale, config.degradation)
     generator = growing.from_part(factory.generator(config).init(generator_key, lr)['params'], generator or {})
     discriminator = factory.discriminator(config).init(discriminator_key, hr)['params']
@@ -62,7 +62,7 @@ def create_state(config, generator=None):
 
 
 def begin_adversarial(config, state):
-    """The state that enters stage 2: from stage 1's averaged generator, with fresh optimiser moments."""
+    """The state that enters stage 2: from the EMA of stage 1's generator, with fresh optimiser moments."""
     weight = settings.adversarial_weight(config)
     return state.replace(
         generator=jax.tree.map(jnp.copy, state.average),
@@ -114,6 +114,7 @@ def generator_update(config, optimizer, adversarial, teacher=None):
     loss = with_adversarial_term if adversarial else reconstruction
 
     def update(state, hr):
+        hr = images.of_size(hr, config.face_size)
         lr = images.degrade(hr, config.scale, config.degradation)
         gradient, (weight, terms) = jax.grad(loss, has_aux=True)(state.generator, state, lr, hr)
         gradient, metrics = jax.lax.pmean((gradient, terms), devices.AXIS)
@@ -137,7 +138,7 @@ def generator_update(config, optimizer, adversarial, teacher=None):
 def _taught(hr, teachers_image, share):
     """What stage 1 is to give: HR, and in its place a share of what a trained network makes of LR (Hinton et al. 2015).
 
-    LR does not tell all detail of HR, and what it does not tell is noise to the gradient. The teacher's image lacks it.
+    LR does not determine all detail of HR, and what it leaves open is noise to the gradient. The teacher's image lacks it.
     """
     return hr + share * (jax.lax.stop_gradient(teachers_image) - hr)
 
@@ -147,6 +148,7 @@ def discriminator_update(config, optimizer):
     generate, discriminate = _networks(config)
 
     def update(state, hr):
+        hr = images.of_size(hr, config.face_size)
         sr = generate(state.generator, images.degrade(hr, config.scale, config.degradation))
 
         def loss(parameters):
@@ -181,6 +183,6 @@ def _found_weight(weight, reconstruction, adversarial):
 
 
 def _moving_average(config, state, parameters):
-    """The average's decay grows with the steps, so that it forgets the random start (as in TensorFlow's own average)."""
+    """The EMA's decay grows with the steps, so that it forgets the random initial values (as in TensorFlow's own)."""
     decay = jnp.minimum(config.optimizer.average_decay, (1 + state.step) / (10 + state.step))
     return optax.incremental_update(parameters, state.average, 1 - decay)

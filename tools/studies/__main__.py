@@ -5,7 +5,7 @@
     python -m tools.studies lambda --init=x8-fast --workdir=runs/lambda --turns=40 --data=FACES --output=DIR
     python -m tools.studies fine-tuning --init=x8-fast --runs=paper=runs/a,patch=runs/b --data=FACES --output=DIR
 
-FACES is a folder of aligned faces (`gln_jax.data.folder` says which). Each study writes its section (Markdown), its
+FACES is a folder of aligned faces (`gln_jax.data.folder_contents` says which). Each study writes its section (Markdown), its
 numbers (JSON), a row per image (CSV) and its plots into DIR. The same command continues a study that was killed, its
 trainings included; these lie in a folder each in --workdir.
 """
@@ -66,7 +66,7 @@ def _parser():
                           help="numbers in the paper's unit, or auto, or parts and multiples of it "
                           '(default: 0,8e3,auto/10,auto,auto*10)')
     weighing.add_argument('--turns', type=command_line.count, default=40, metavar='N',
-                          help='turns of stage 2 (default: 40)')
+                          help='cycles of stage 2 (default: 40)')
     tuning = studies.add_parser('fine-tuning', help='PSNR against sharpness along runs of train.py that started alike')
     tuning.add_argument('--init', required=True, metavar='PATH', help='the network that they started from')
     tuning.add_argument('--runs', required=True, type=_runs, metavar='NAME=RUN[,...]',
