@@ -24,7 +24,7 @@ import safetensors
 import safetensors.numpy
 
 from gln_jax import config as settings
-from gln_jax.models import factory
+from gln_jax.models import factory, fast
 from gln_jax.runtime import command_line, errors, files, provenance
 
 FORMAT = 'gln_jax generator 1'
@@ -117,11 +117,15 @@ def for_training(config, init=None):
 def load_for(config, path):
     """As `load_generator`, for a run with this config, whose network may be larger.
 
-    A GLN may begin with its global network alone or from one of fewer layers (GLN4, GLN6), and the fast network from one of
-    fewer blocks. Raises InputError also where the network in `path` is no part of the config's.
+    A GLN may begin with its global network alone or one of fewer layers (GLN4, GLN6), and the fast network with one of fewer
+    blocks. A fast network of another scale lends its body, which works at 16x16 at every scale. Raises InputError also where
+    the network in `path` is no part of the config's.
     """
     loaded = load_generator(path)
     fields = ['face_size', 'scale']
+    if loaded.config.network == config.network == 'fast' and loaded.config.scale != config.scale:
+        fields.remove('scale')
+        loaded = loaded._replace(parameters={name: each for name, each in loaded.parameters.items() if name.startswith(fast.BODY)})
     if loaded.config.network not in (config.network, *factory.PARTS.get(config.network, ())):
         fields.append('network')
     whole, part = (jax.tree.map(np.shape, each) for each in (_shapes(config), loaded.parameters))

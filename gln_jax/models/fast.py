@@ -18,6 +18,9 @@ from gln_jax.models import convolutions
 HR_PIXELS_OF_THE_GRID = 8
 """A place of the body's feature maps spans so many HR pixels at every scale: they are 16x16 for a face of 128x128."""
 
+BODY = ('block_', 'view_')
+"""How the names of parameters begin whose shapes are the same at every scale."""
+
 FIRST_VIEW_CHANNELS, FIRST_VIEW_UNITS = 16, 256
 LATER_VIEW_CHANNELS, LATER_VIEW_UNITS = 8, 112
 
@@ -42,7 +45,7 @@ class FastGlobalLocalNetwork(nn.Module):
         features = self._body(self._first_features(pixels))
         for width, blocks in zip(self.upsampling_widths, self.upsampling_blocks, strict=True):
             features = depth_to_space(conv(4 * width)(features), 2)
-            if features.shape[1:3] == lr.shape[1:3]:  # 32x32: the LR pixels as they are, which the body saw in fours
+            if features.shape[1:3] == lr.shape[1:3]:  # 32x32, 64x64: the LR pixels as they are, which the body saw in blocks
                 features += conv(width)(2 * lr - 1)
             for _ in range(blocks):
                 features = ResidualBlock()(features)

@@ -13,6 +13,7 @@ import optax
 
 from gln_jax import images, losses
 from gln_jax import config as settings
+from gln_jax.data import photo_degradation
 from gln_jax.models import factory, growing
 from gln_jax.runtime import devices, precision
 from gln_jax.training import optimizers
@@ -115,7 +116,7 @@ def generator_update(config, optimizer, adversarial, teacher=None):
 
     def update(state, hr):
         hr = images.of_size(hr, config.face_size)
-        lr = images.degrade(hr, config.scale, config.degradation)
+        lr = lr_faces(config, hr, state.step)
         gradient, (weight, terms) = jax.grad(loss, has_aux=True)(state.generator, state, lr, hr)
         gradient, metrics = jax.lax.pmean((gradient, terms), devices.AXIS)
         changes, optimizer_state = optimizer.update(gradient, state.generator_optimizer, state.generator)
@@ -135,6 +136,14 @@ def generator_update(config, optimizer, adversarial, teacher=None):
     return update
 
 
+def lr_faces(config, hr, step):
+    """The LR faces of this device's share of a batch; 'photo' damages each by the seed, the step and its place in the batch."""
+    if config.degradation != 'photo':
+        return images.degrade(hr, config.scale, config.degradation)
+    key = jax.random.fold_in(jax.random.key(config.seed), step)
+    return photo_degradation.degrade(hr, config.scale, config.photo, key, jax.lax.axis_index(devices.AXIS) * len(hr))
+
+
 def _taught(hr, teachers_image, share):
     """What stage 1 is to give: HR, and in its place a share of what a trained network makes of LR (Hinton et al. 2015).
 
@@ -149,7 +158,7 @@ def discriminator_update(config, optimizer):
 
     def update(state, hr):
         hr = images.of_size(hr, config.face_size)
-        sr = generate(state.generator, images.degrade(hr, config.scale, config.degradation))
+        sr = generate(state.generator, lr_faces(config, hr, state.step))
 
         def loss(parameters):
             hr_logits = discriminate(parameters, hr)
