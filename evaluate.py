@@ -4,12 +4,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from etils import epath
+from gln_jax import command_line, errors  # and no more, so that --help comes at once
 
-from gln_jax import (checkpoints, command_line, comparison, errors, evaluation, files, methods, metrics, networks,
-                     parallel, scoring, weights)
-from gln_jax import config as settings
-from gln_jax.data import faces as face_data
+DATA = ('drawn', 'lfw', 'celeb_a')
+METHODS = ('nearest', 'bilinear', 'bicubic', 'pca', 'mzq', 'lsf', 'gln')
+PROTOCOLS = ('paper', 'rgb', 'y', 'y-crop8')
 
 EXAMPLE = """\
 examples:
@@ -28,6 +27,8 @@ SPLIT.csv and faces-SPLIT.png. The same command continues one that was stopped.
 def main(arguments=None):
     options = _parser().parse_args(arguments)
     with errors.reported():
+        from gln_jax import comparison, evaluation, methods, networks, parallel, scoring, weights
+        from gln_jax.data import faces as face_data
         parallel.a_device_per_core(scoring.BATCH_SIZE)
         options.ckpt = options.ckpt or weights.best(scale=8)
         loaded = weights.load_generator(options.ckpt)
@@ -61,10 +62,10 @@ def _parser():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--ckpt', type=command_line.path, metavar='PATH',
                         help='a workdir of train.py (its newest checkpoint), one checkpoint, a weights file, or one of '
-                             f'those that come with the project: {", ".join(weights.released())} (default: the best of '
+                             f'those that come with the project: {", ".join(_released())} (default: the best of '
                              'these at 8x, by PSNR on validation faces)')
     parser.add_argument('--data', type=command_line.path, metavar='NAME|DIR',
-                        help=f'a folder of aligned 128x128 faces, or one of {", ".join(_named_data())}; '
+                        help=f'a folder of aligned 128x128 faces, or one of {", ".join(DATA)}; '
                              'default: what the checkpoint was trained on, which for the weights that come with the '
                              'project must be given')
     parser.add_argument('--directory', type=command_line.path, default='', metavar='DIR',
@@ -72,10 +73,10 @@ def _parser():
     parser.add_argument('--split', default='test', metavar='SPLIT[,SPLIT...]',
                         help='the part of the data to score; several are scored one by one (default: test)')
     parser.add_argument('--methods', metavar='NAME[,NAME...]',
-                        help=f'compare the network of --ckpt (gln) with these: {", ".join(methods.known())}; '
+                        help=f'compare the network of --ckpt (gln) with these: {", ".join(METHODS)}; '
                              'all for all of them; NAME=CKPT for another trained network. What learns is fitted on the '
                              'split train')
-    parser.add_argument('--protocol', default='paper', choices=metrics.PROTOCOLS,
+    parser.add_argument('--protocol', default='paper', choices=PROTOCOLS,
                         help='which pixels and channel are compared, see gln_jax/metrics.py (default: paper)')
     parser.add_argument('--mirrored', action='store_true',
                         help='restore each face and its mirror image, and score the mean of both: a little better, for '
@@ -90,18 +91,19 @@ def _parser():
     return parser
 
 
-def _named_data():
-    return [name for name in settings.DATA_NAMES if name != 'folder']
+def _released():
+    """The names of the weights that come with the project."""
+    return sorted(file.stem for file in Path(__file__).parent.glob('gln_jax/released/*.safetensors'))
 
 
 def _with_data(config, options):
     """A copy of a checkpoint's config that reads the data that `--data` names; None leaves it as it is."""
     config, data = config.copy_and_resolve_references(), options.data
-    if data in _named_data():
+    if data in DATA:
         config.data.name = data
     elif data is not None:
         if not Path(data).is_dir():
-            raise errors.InputError(f'--data: {data!r} is no folder; name one, or one of {", ".join(_named_data())}')
+            raise errors.InputError(f'--data: {data!r} is no folder; name one, or one of {", ".join(DATA)}')
         config.data.name, config.data.path = 'folder', data
     elif config.data.name == 'folder' and not Path(config.data.path).expanduser().is_dir():
         raise errors.InputError(f'{options.ckpt}: was trained on {config.data.path}, which is not here; name the faces to '
@@ -112,6 +114,9 @@ def _with_data(config, options):
 
 
 def _output(options, label, split, alone):
+    from etils import epath
+
+    from gln_jax import checkpoints, files
     split = split.replace('/', '-')
     if options.output:
         return epath.Path(options.output) if alone else epath.Path(options.output, split)

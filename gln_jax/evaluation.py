@@ -39,7 +39,7 @@ def evaluate(upsampler, config, faces, protocol='paper', output=None, data='', c
         What scores.json holds: {'protocol', 'scale', 'degradation', 'images', 'identities', 'data', 'checkpoint',
         'parameters', 'methods': {name: {'psnr', 'psnr_interval', 'ssim', 'ssim_interval', 'consistency', 'sharpness'}}}, with means
         over images of the `scoring.MEASURES`, and intervals [low, high] at 95 % by `metrics.bootstrap_interval` over
-        identities. An interval is None where there is only one identity; a PSNR is None where it is infinite: an image
+        identities. An interval is None for fewer than `metrics.FEWEST_PEOPLE`; a PSNR is None where it is infinite: an image
         was restored without any error.
 
     Raises:
@@ -87,6 +87,8 @@ def table(summary):
     lines = [f'{summary["data"] or "faces"}: {summary["images"]} images of {summary["identities"]} people; '
              f'{summary["scale"]}x, {lr_size}x{lr_size} to {images.FACE_SIZE}x{images.FACE_SIZE}, '
              f'{summary["degradation"]} degradation; protocol {summary["protocol"]}']
+    if summary['identities'] < metrics.FEWEST_PEOPLE:
+        lines.append(f'too few people for an interval, which takes {metrics.FEWEST_PEOPLE} or more')
     if summary['checkpoint']:
         lines.append(f'gln: {summary["checkpoint"]}')
     lines.append(f'{"method":<10} {"PSNR (dB)":>9} {"95 % interval":>18} {"SSIM":>9} {"95 % interval":>18}')

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import pathlib
+import sys
 import tempfile
 
 from etils import epath
@@ -31,22 +32,79 @@ def path(name):
     return found
 
 
-def below(folder, endings):
+def below(folder, endings, deep=True, apart_from=None, others=None):
     """The files in a folder and below whose names end so, in any case: a sorted list of paths relative to it, with '/'.
 
-    Hidden files and folders are left out, and links that lead nowhere.
+    Each real file comes once, and each real folder is gone through once, whatever links lead there: under its own name
+    where it lies in the folder, otherwise under the first link's. Hidden files and folders are left out, and links that
+    lead nowhere or to a folder around this one.
 
-    Raises:
-        InputError: a name is not UTF-8.
+    Args:
+        folder: where to look.
+        endings: a tuple of endings in lower case.
+        deep: whether folders in the folder count.
+        apart_from: a folder that is left out, wherever it lies; None is none.
+        others: a list to which the files of other endings are added, each real one once; or None.
     """
-    found = []
-    for place, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith('.')]
-        found += [pathlib.Path(place, name) for name in names if name.lower().endswith(endings)
-                  and not name.startswith('.') and os.path.isfile(os.path.join(place, name))]
-    for file in found:
-        check_name(file)
-    return sorted(file.relative_to(folder).as_posix() for file in found)
+    root = pathlib.Path(os.path.abspath(folder))
+    known = set()
+    for place in (root, *root.resolve().parents, *([apart_from] if apart_from else ())):
+        _is_new(place, known)
+    found, rest, files, folders = [], [], [], ['']
+    while files or folders:
+        more, links = _contents(root, folders, known, deep)
+        found += [file for file in sorted(files + more) if file.lower().endswith(endings) and _is_new(root / file, known)]
+        rest += [file for file in files + more if not file.lower().endswith(endings)]
+        # Links come only now, as a real file in the folder keeps its own name.
+        folders = [link for link in links if deep and os.path.isdir(root / link) and _is_new(root / link, known)]
+        files = [link for link in links if os.path.isfile(root / link)]
+    if others is not None:
+        others += [file for file in rest if _is_new(root / file, known)]
+    return sorted(found)
+
+
+def _contents(root, folders, known, deep):
+    """(files, links in order) in these folders and the real ones below, as paths relative to `root`; hidden ones left out."""
+    files, links, folders = [], [], list(folders)
+    while folders:
+        place = folders.pop()
+        try:
+            entries = list(os.scandir(root / place))
+        except PermissionError as error:
+            if not place:
+                raise
+            print(f'warning: {error.filename}: no permission to read this folder; it is left out', file=sys.stderr)
+            continue
+        for entry in entries:
+            path = f'{place}/{entry.name}' if place else entry.name
+            if entry.name.startswith('.'):
+                continue
+            if entry.is_symlink():
+                links.append(path)
+            elif entry.is_file():
+                files.append(path)
+            elif deep and entry.is_dir() and _is_new(root / path, known):
+                folders.append(path)
+    return files, sorted(links)
+
+
+def _is_new(path, known):
+    """Whether the file or folder that a path leads to is there and not in `known` yet; it is afterwards."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return False
+    identity = (status.st_dev, status.st_ino) if status.st_ino else os.path.realpath(path)  # some disks number nothing
+    if identity in known:
+        return False
+    known.add(identity)
+    return True
+
+
+def check_names(folder, names):
+    """As `check_name`, of all these files in a folder."""
+    for name in names:
+        check_name(pathlib.Path(folder, name))
 
 
 def check_name(path):

@@ -167,12 +167,15 @@ def _sliding(weights, length):
     return matrix
 
 
+FEWEST_PEOPLE = 20
+"""Below it the percentile bootstrap comes out too narrow, and no interval is given, whoever asks."""
+
+
 def bootstrap_interval(values, level=0.95, groups=None, resamples=10_000, seed=0):
     """(low, high) of the percentile bootstrap interval of the mean of `values`, or None where there is none.
 
     Where people appear in several images, their scores are alike, and resampling images would claim too much: whole
-    groups are drawn instead, with replacement, as many as there are. It is known to come out somewhat narrow for fewer
-    than some 20 groups.
+    groups are drawn instead, with replacement, as many as there are.
 
     Args:
         values: one score per image, [n].
@@ -181,7 +184,7 @@ def bootstrap_interval(values, level=0.95, groups=None, resamples=10_000, seed=0
         resamples: how many bootstrap samples are drawn. The same seed draws the same samples.
 
     Returns:
-        A pair of floats in the unit of `values`; None for fewer than two groups, or if any value is not finite.
+        A pair of floats in the unit of `values`; None for fewer than FEWEST_PEOPLE groups, or if any value is not finite.
     """
     return bootstrap_intervals(np.reshape(values, (-1, 1)), level, groups, resamples, seed)[0]
 
@@ -193,7 +196,7 @@ def bootstrap_intervals(values, level=0.95, groups=None, resamples=10_000, seed=
     if len(member_of) != len(values):
         raise ValueError(f'{len(values)} values with {len(member_of)} groups')
     sizes = np.bincount(member_of)
-    if len(sizes) < 2:
+    if len(sizes) < FEWEST_PEOPLE:
         return [None] * values.shape[1]
     finite = np.isfinite(values).all(axis=0)
     sums = np.stack([np.bincount(member_of, weights=column) for column in np.where(finite, values, 0).T], axis=1)

@@ -31,7 +31,7 @@ def main(arguments=None):
         filters = face_crops.Filters(options.min_size, options.min_detail, options.detector)
         settings = preparing.Settings(filters, options.duplicate_bits, options.identity,
                                       options.source or directory.resolve().name)
-        eyes = given_eyes.read_eyes_csv(options.eyes_csv, preparing.photos_below(directory)) if options.eyes_csv else None
+        eyes = given_eyes.read_eyes_csv(options.eyes_csv, preparing.photos_below(directory, output)) if options.eyes_csv else None
         index, rejected = preparing.prepare(directory, output, settings, eyes, options.processes or provenance.cores())
         _tell(index, rejected, output / preparing.REJECTED)
         if not index:

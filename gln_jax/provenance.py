@@ -11,7 +11,10 @@ import sys
 
 import jax
 
+import gln_jax
 from gln_jax import files
+
+PACKAGE = pathlib.Path(gln_jax.__file__).resolve().parent
 
 FILE = 'provenance.json'
 
@@ -49,21 +52,30 @@ def of(workdir):
 
 def command():
     """The command line of this process, as it can be typed again."""
-    program, root = pathlib.Path(sys.argv[0]).resolve(), pathlib.Path(__file__).parent.parent
-    if program.is_relative_to(root / 'gln_jax'):  # started by -m, which leaves the file's whole path
+    program, root = pathlib.Path(sys.argv[0]).resolve(), PACKAGE.parent
+    if program.is_relative_to(PACKAGE):  # started by -m, which leaves the file's whole path
         room = '.'.join(program.relative_to(root).with_suffix('').parts).removesuffix('.__main__')
         return shlex.join(['python', '-m', room, *sys.argv[1:]])
     return shlex.join(['python', *sys.argv])
 
 
 def commit():
-    """The commit of this program, with '+' where files differ from it; '' outside a git checkout, or without git."""
+    """The commit of this program, with '+' where files differ from it; '' outside of its own git checkout, or without git.
+
+    An environment may lie inside somebody else's checkout, or its own: git would answer for a program that it does not hold.
+    """
+    if _git('rev-parse', '--show-toplevel') != str(PACKAGE.parent) or not _git('ls-files', '__init__.py'):
+        return ''
+    return _git('describe', '--always', '--abbrev=12', '--dirty=+', '--exclude=*')
+
+
+def _git(*command):
+    """What a git command prints in the folder of this program; '' where it fails or there is no git."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith('GIT_')}  # a hook's, of its repository
     try:
-        described = subprocess.run(['git', 'describe', '--always', '--abbrev=12', '--dirty=+', '--exclude=*'],
-                                   cwd=pathlib.Path(__file__).parent, capture_output=True, text=True)
+        return subprocess.run(['git', *command], cwd=PACKAGE, env=others, capture_output=True, text=True).stdout.strip()
     except OSError:
         return ''
-    return described.stdout.strip()
 
 
 def devices():

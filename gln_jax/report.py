@@ -19,9 +19,6 @@ RECORD = 'comparison.json'
 TEXT, SUMMARY = 'report.md', 'report.json'
 FILES = (TEXT, SUMMARY, *report_plots.PLOTS)
 
-FEWEST_PEOPLE = 20
-"""Below it, `metrics.bootstrap_interval` comes out too narrow, and no interval is given."""
-
 COMPARED = {'psnr': 2, 'ssim': 4}  # measures that get intervals and differences, and their digits
 
 
@@ -49,7 +46,7 @@ def summary(folder):
     These are {'images', 'identities', 'methods', 'minus_gln'}. 'methods' has for each method the means of the
     `scoring.MEASURES`, 'seconds_per_face', and 'psnr_interval' and 'ssim_interval'; 'minus_gln' has for each method but
     GLN the means and intervals of the differences of each face's PSNR and SSIM from GLN's. Intervals are [low, high] at
-    95 % by `metrics.bootstrap_interval` over identities; None for fewer than FEWEST_PEOPLE of them. A mean that is not
+    95 % by `metrics.bootstrap_interval` over identities; None for fewer than `metrics.FEWEST_PEOPLE`. A mean that is not
     finite is None too.
     """
     record = record_in(folder)
@@ -121,8 +118,7 @@ def _result(scores, seconds_per_face):
             result['minus_gln'][method][measure] = evaluation.finite_mean(difference)
             columns.append(difference)
             owners.append((result['minus_gln'][method], measure))
-    intervals = (metrics.bootstrap_intervals(np.stack(columns, axis=1), groups=people)
-                 if identities >= FEWEST_PEOPLE else [None] * len(columns))
+    intervals = metrics.bootstrap_intervals(np.stack(columns, axis=1), groups=people)
     for (owner, measure), interval in zip(owners, intervals, strict=True):
         owner[f'{measure}_interval'] = interval if interval is None else list(interval)
     return result
@@ -156,8 +152,8 @@ def text(summary):
 
 def _section(split, result):
     lines = [f'## {split}: {result["images"]} faces of {result["identities"]} people', '']
-    if result['identities'] < FEWEST_PEOPLE:
-        lines += [f'A test set too small for an interval: it takes {FEWEST_PEOPLE} people or more.', '']
+    if result['identities'] < metrics.FEWEST_PEOPLE:
+        lines += [f'A test set too small for an interval: it takes {metrics.FEWEST_PEOPLE} people or more.', '']
     lines += ['| method | PSNR, dB | SSIM | LR consistency, dB | sharpness | s a face |', '|---|---|---|---|---|---|']
     for name, score in result['methods'].items():
         lines.append(f'| {name} | {_with_interval(score, "psnr")} | {_with_interval(score, "ssim")} | '

@@ -1,5 +1,6 @@
 """The training loop: both stages, resume, checkpoints, and what ends a run early."""
 
+import contextlib
 import sys
 import time
 
@@ -61,16 +62,17 @@ def train(config, workdir, init=None, to_be_scored=False):
             print(f'continuing from step {int(state.step):,}')
         state = parallel.placed(state)
         step = int(state.step)
-        with progress.Progress(config, workdir, step, validate) if validate else progress.Quiet() as log:
+        with (progress.Progress(config, workdir, step, validate) if validate else progress.Quiet() as log,
+              contextlib.ExitStack() as reading):  # ends what reads batches, also when an error comes
             updates, batches, before = mapped_updates(config, teacher=_restores(teacher)), None, None
             while step < total:
                 if step == config.reconstruction.steps:
                     state = parallel.placed(steps.begin_adversarial(config, state))
                 if batches is None or step == config.reconstruction.steps:
-                    if batches:
-                        batches.close()
+                    reading.close()
                     batches = pipeline.training_batches(training_faces, config, schedule.batch_size_at(config, step), step,
                                                         jax.process_index(), jax.process_count())
+                    reading.callback(batches.close)
                 began = time.perf_counter()
                 faces = next(batches)
                 waited = time.perf_counter() - began

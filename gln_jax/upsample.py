@@ -95,16 +95,12 @@ def _check(options, is_folder):
 
 def _inputs(path):
     """(the picture files, whether `path` is a folder)."""
-    from gln_jax.photos import reading
+    from gln_jax.data.image_files import formats
     if not path.exists():
         raise errors.InputError(f'{path}: no such file or folder')
     if not path.is_dir():
         return [path], False
-    paths = sorted(file for file in path.iterdir() if file.suffix.lower() in reading.ENDINGS
-                   and not file.name.startswith('.') and file.is_file())
-    if not paths:
-        raise errors.InputError(f'{path}: holds no picture ({", ".join(reading.ENDINGS)})')
-    return paths, True
+    return [path / name for name in formats.files_in(path, deep=False)], True
 
 
 def _run(options, paths, is_folder, batch_size):
@@ -117,7 +113,7 @@ def _run(options, paths, is_folder, batch_size):
     if '/' in options.suffix or '\\' in options.suffix:
         raise errors.InputError(f'--suffix {options.suffix}: is a part of file names, without / or \\')
     if not is_folder and not options.aligned:
-        from gln_jax.photos import reading
+        from gln_jax.data.image_files import reading
         reading.read(paths[0])  # before the network is loaded, which takes longer
     scale = None if options.scale == 'auto' else int(options.scale)
     if options.aligned or options.ckpt or scale:
@@ -166,7 +162,8 @@ def _told(path, entry, is_folder):
 
 def _photographs(options, paths, names, upsamplers, destination):
     """Yields (path, its entry in the report) for each."""
-    from gln_jax.photos import outputs, reading, restoring
+    from gln_jax.data.image_files import reading
+    from gln_jax.photos import outputs, restoring
     known_eyes = _eyes_by_file(options, paths)
     for path in paths:
         try:
@@ -181,7 +178,7 @@ def _photographs(options, paths, names, upsamplers, destination):
                     picture.pixels, known_eyes.get(path.name), upsamplers, detector=options.detector,
                     force=options.force, only_center_face=options.only_center_face, consistent=options.consistent,
                     disagreement=options.disagreement is not False)
-                entry = outputs.write_photo(destination, name, restoration, ending, options.suffix)
+                entry = outputs.write_photo(destination, name, restoration, ending, options.suffix, picture.kept)
             except errors.InputError as error:
                 raise errors.InputError(f'{path}: {error}') from error
             entry['notes'] = list(picture.notes) + entry['notes']

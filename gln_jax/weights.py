@@ -140,7 +140,7 @@ def best(scale):
     """The released name of this scale with the highest PSNR on validation faces. Raises InputError where there is none."""
     found = {}
     for name in released():
-        metadata = _metadata(_released_file(name))
+        metadata = _metadata(RELEASED / f'{name}.safetensors')  # of all; what is loaded then is compared with its SHA-256
         scores = json.loads(metadata['card']).get('scores', [])
         if settings.from_json(metadata['config']).scale == scale:
             found[name] = max((each['methods']['gln']['psnr'] for each in scores if each['data'].endswith(VALIDATION)),
@@ -235,8 +235,11 @@ def _shapes(config):
 
 
 def _metadata(path):
-    with safetensors.safe_open(path, framework='numpy') as file:
-        metadata = file.metadata() or {}
+    try:
+        with safetensors.safe_open(path, framework='numpy') as file:
+            metadata = file.metadata() or {}
+    except safetensors.SafetensorError as error:
+        raise errors.InputError(f'{path}: not a weights file of gln_jax, or a damaged one ({error})') from error
     if metadata.get('format') != FORMAT:
         raise errors.InputError(f'{path}: not a weights file of gln_jax (format {metadata.get("format")!r})')
     return metadata

@@ -1,6 +1,8 @@
 """evaluate.py: what its arguments mean, where its files go, and bad input."""
 
 import json
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +10,8 @@ import pytest
 
 import evaluate
 from gln_jax import config as settings
-from gln_jax import errors, networks, weights
+from gln_jax import errors, methods, metrics, networks, weights
+from gln_jax.data import faces as face_data
 from made_up import made_up_faces
 
 
@@ -36,8 +39,16 @@ def door(monkeypatch, tmp_path):
 
     (tmp_path / 'run' / 'checkpoints').mkdir(parents=True)
     monkeypatch.setattr(weights, 'load_generator', lambda path: weights.Loaded(config, parameters, 'run 7', {}))
-    monkeypatch.setattr(evaluate.face_data, 'load', load_faces)
+    monkeypatch.setattr(face_data, 'load', load_faces)
     return run
+
+
+def test_help_comes_at_once_and_names_what_there_is():
+    """Nothing that takes long is imported for it, so that what it names stands in it a second time."""
+    check = 'import sys, evaluate; evaluate._parser().format_help(); print({"jax", "numpy", "etils"} & sys.modules.keys())'
+    assert subprocess.run([sys.executable, '-c', check], capture_output=True, text=True, check=True).stdout == 'set()\n'
+    assert evaluate.METHODS == tuple(methods.known()) and evaluate.PROTOCOLS == metrics.PROTOCOLS
+    assert {*evaluate.DATA, 'folder'} == set(settings.DATA_NAMES) and evaluate._released() == weights.released()
 
 
 def test_door_defaults_to_what_was_trained_on_and_to_the_workdir(door, tmp_path, capsys):

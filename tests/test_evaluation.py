@@ -36,7 +36,7 @@ def rows_of(folder):
 @pytest.fixture(scope='module')
 def scored(tmp_path_factory):
     folder = tmp_path_factory.mktemp('evaluation') / 'made' / 'scores'
-    faces = made_up_faces(19)  # more than one batch, and the last one is not full
+    faces = made_up_faces(20)  # more than one batch, and the last one is not full
     summary = silent(lambda lr: bicubic(lr) + 0.01, config_for(), faces, output=folder, data='made up', checkpoint='c')
     return faces, summary, folder
 
@@ -47,7 +47,7 @@ def test_files_hold_what_was_returned(scored):
     written = json.loads((folder / 'scores.json').read_text())
     assert written == json.loads(json.dumps(summary))
     assert {key: written[key] for key in ('scale', 'protocol', 'images', 'identities', 'data', 'checkpoint')} == dict(
-        scale=8, protocol='paper', images=19, identities=19, data='made up', checkpoint='c')
+        scale=8, protocol='paper', images=20, identities=20, data='made up', checkpoint='c')
     assert list(written['methods']) == ['nearest', 'bilinear', 'bicubic', 'gln']
     for score in written['methods'].values():
         assert score['psnr_interval'][0] < score['psnr'] < score['psnr_interval'][1]
@@ -148,11 +148,18 @@ def test_json_and_intervals_where_there_are_none(tmp_path, capsys):
 
 
 def test_interval_is_over_identities():
-    faces = made_up_faces(12)
-    paired = [face._replace(identity=f'{i // 4}') for i, face in enumerate(faces)]  # alike in difficulty
+    faces = made_up_faces(40)
+    paired = [face._replace(identity=f'{i // 2}') for i, face in enumerate(faces)]  # alike in difficulty
     alone, together = (silent(bicubic, config_for(), each)['methods']['gln'] for each in (faces, paired))
     assert alone['psnr'] == together['psnr']
     assert alone['psnr_interval'] != together['psnr_interval']
+
+
+def test_no_interval_below_20_people_and_it_is_said(capsys):
+    faces = [face._replace(identity=f'{i % 19}') for i, face in enumerate(made_up_faces(20))]
+    gln = silent(bicubic, config_for(), faces)['methods']['gln']
+    assert gln['psnr_interval'] is None and gln['ssim_interval'] is None
+    assert 'too few people for an interval, which takes 20 or more' in capsys.readouterr().out
 
 
 def test_table_names_what_was_measured(capsys):

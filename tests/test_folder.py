@@ -3,6 +3,7 @@
 import csv
 import os
 import pathlib
+import subprocess
 
 import cv2
 import numpy as np
@@ -10,7 +11,8 @@ from PIL import Image
 import pytest
 
 from gln_jax import config, errors
-from gln_jax.data import faces, holdout, picture_files, pipeline
+from gln_jax.data import faces, holdout, pipeline
+from gln_jax.data.image_files import aligned
 
 
 def picture(seed=0, channels=3):
@@ -105,6 +107,14 @@ def test_sub_folders_give_split_and_source(root, load):
     assert only(load(root, 'val/ffhq')).file == 'val/ffhq/d.png'
 
 
+def test_links_lead_no_face_into_two_splits(root, load):
+    for number in range(20):
+        save(root / 'web' / f'{number}.png')
+    (root / 'web' / 'up').symlink_to('..')
+    (root / 'other').symlink_to('web')
+    assert sum(len(load(root, split)) for split in ('train', 'val', 'test')) == 20
+
+
 def test_pictures_alone_are_held_out_by_their_names(root, load, capsys):
     for number in range(60):
         save(root / 'web' / f'{number}.png')
@@ -155,7 +165,7 @@ def test_people_in_two_splits_are_warned_of(root, load, capsys):
 @pytest.mark.parametrize('file, options', [('a.jpg', {'quality': 95}), ('a.png', {})])
 def test_8_bit_rgb_files_are_kept_as_they_are(root, file, options):
     save(root / file, **options)
-    assert picture_files.encoded_face(root / file) == (root / file).read_bytes()
+    assert aligned.encoded_face(root / file) == (root / file).read_bytes()
 
 
 @pytest.mark.parametrize('file', ['a.bmp', 'a.webp', 'a.tif'])
@@ -217,7 +227,7 @@ def test_missing_and_empty_folders_are_named(root, load):
         load(root, 'train')
     root.mkdir()
     (root / 'README.md').write_text('to come')
-    with pytest.raises(errors.InputError, match='my faces: there are no pictures'):
+    with pytest.raises(errors.InputError, match='my faces: holds no picture'):
         load(root, 'train')
 
 
@@ -246,8 +256,8 @@ def test_bad_index_is_named(root, load, index, message):
 
 def test_unchanged_folder_is_prepared_once_and_a_changed_one_anew(root, load, monkeypatch):
     prepared = []
-    original = picture_files.encoded_face
-    monkeypatch.setattr(picture_files, 'encoded_face', lambda path: prepared.append(path.name) or original(path))
+    original = aligned.encoded_face
+    monkeypatch.setattr(aligned, 'encoded_face', lambda path: prepared.append(path.name) or original(path))
     save(root / 'train' / 'a.png', picture(0))
     load(root, 'train')
     np.testing.assert_array_equal(only(load(root, 'train')).image, picture(0))
@@ -263,7 +273,7 @@ def test_unchanged_folder_is_prepared_once_and_a_changed_one_anew(root, load, mo
 def test_interrupted_preparation_can_be_started_again(root, load, monkeypatch):
     for number in range(5):
         save(root / 'train' / f'{number}.png')
-    original = picture_files.encoded_face
+    original = aligned.encoded_face
 
     def interrupted(path):
         if path.name == '3.png':
@@ -271,7 +281,7 @@ def test_interrupted_preparation_can_be_started_again(root, load, monkeypatch):
         return original(path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(picture_files, 'encoded_face', interrupted)
+        patch.setattr(aligned, 'encoded_face', interrupted)
         with pytest.raises(KeyboardInterrupt):
             load(root, 'train')
     assert len(load(root, 'train')) == 5
@@ -279,12 +289,37 @@ def test_interrupted_preparation_can_be_started_again(root, load, monkeypatch):
 
 def test_of_two_preparations_at_once_the_slower_one_uses_the_faster_ones(root, load, monkeypatch):
     save(root / 'train' / 'a.png', picture(1))
-    original = picture_files.encoded_face
+    original = aligned.encoded_face
 
     def overtaken(path):
-        monkeypatch.setattr(picture_files, 'encoded_face', original)
+        monkeypatch.setattr(aligned, 'encoded_face', original)
         load(root, 'train')
         return original(path)
 
-    monkeypatch.setattr(picture_files, 'encoded_face', overtaken)
+    monkeypatch.setattr(aligned, 'encoded_face', overtaken)
     np.testing.assert_array_equal(only(load(root, 'train')).image, picture(1))
+
+
+def test_an_eps_file_starts_no_other_program(tmp_path, monkeypatch):
+    """Whatever its name is: Pillow would call Ghostscript."""
+    monkeypatch.setattr(subprocess, 'Popen', lambda *_, **__: pytest.fail('another program was started'))
+    file = tmp_path / 'face.png'
+    file.write_bytes(b'%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 128 128\n%%EndComments\nshowpage\n%%EOF\n')
+    with pytest.raises(errors.InputError, match='face.png: cannot be read as a picture .not a picture'):
+        aligned.encoded_face(file)
+
+
+@pytest.mark.parametrize('file', ['a.ppm', 'a.jfif', 'a.gif', 'a.J2K'])
+def test_training_faces_may_have_every_ending_that_photographs_may_have(root, load, file):
+    save(root / 'train' / file, picture(1))
+    assert np.abs(only(load(root, 'train')).image.astype(int) - picture(1)).mean() < 12
+
+
+def test_what_is_no_picture_by_its_ending_is_counted_in_one_line(root, load, capsys):
+    save(root / 'train' / 'a.png')
+    for name in ('train/b.jxl', 'train/c.cr2', 'train/d.JXL', 'train/noending', 'README.md', '.hidden', 'train/.b.jxl'):
+        (root / name).touch()
+    load(root, 'train')
+    load(root, 'train')
+    line, = [line for line in capsys.readouterr().err.splitlines() if 'left out' in line]
+    assert line.startswith(f'{root}: 5 files are left out') and line.endswith(': 2 .jxl, 1 .cr2, 1 .md, 1 without an ending')

@@ -181,15 +181,17 @@ def test_interval_is_near_the_textbook_one():
 
 
 def test_interval_weighs_images_not_people():
-    scores = np.array([1.0] * 90 + [0.0] * 10)
-    low, high = metrics.bootstrap_interval(scores, groups=['a'] * 90 + list(range(10)))
-    assert low < 0.9 < high
+    scores = np.array([1.0] * 90 + [0.0] * 20)
+    low, high = metrics.bootstrap_interval(scores, groups=['a'] * 90 + list(range(20)))
+    assert low < 90 / 110 < high
 
 
 def test_no_interval():
     assert metrics.bootstrap_interval([25.0, 26.0], groups=['one', 'one']) is None
     assert metrics.bootstrap_interval([25.0]) is None
-    assert metrics.bootstrap_interval([25.0, np.inf, 24.0]) is None
+    assert metrics.bootstrap_interval([25.0] * 19) is None and metrics.bootstrap_interval([25.0] * 20) == (25, 25)
+    assert metrics.bootstrap_interval([25.0] * 40, groups=list(range(19)) + [0] * 21) is None
+    assert metrics.bootstrap_interval([25.0] * 20 + [np.inf]) is None
     with pytest.raises(ValueError, match='groups'):
         metrics.bootstrap_interval([25.0, 26.0], groups=['one'])
 

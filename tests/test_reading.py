@@ -14,8 +14,9 @@ from PIL import Image, ImageCms, ImageOps
 import pytest
 
 from gln_jax import errors
-from gln_jax.photos import reading
+from gln_jax.data.image_files import metadata, reading, truncated, writing
 from made_up import colours
+from made_up_files import ASCII, LONG, RATIONAL, SHORT, UNDEFINED, exif_block, png, tiff, tiff_page
 
 
 def file_of(picture, form='PNG', **options):
@@ -33,7 +34,7 @@ def test_plain_pixels_come_back_to_the_bit():
         pixels = colours(channels=channels)
         picture = read(file_of(Image.fromarray(pixels[..., 0] if channels == 1 else pixels)))
         np.testing.assert_array_equal(picture.pixels, pixels, err_msg=mode)
-        np.testing.assert_array_equal(read(reading.encode(pixels, 'png')).pixels, pixels)
+        np.testing.assert_array_equal(read(writing.encode(pixels, 'png')).pixels, pixels)
 
 
 def test_rgb_is_the_colours_without_alpha():
@@ -109,6 +110,176 @@ def test_cmyk_is_what_its_profile_says():
     for icc_profile, expected in ((None, (27, 127, 127)), (black, (118, 118, 118))):
         found = read(file_of(inks, 'JPEG', icc_profile=icc_profile, quality=100)).pixels
         assert np.abs(found.astype(int) - expected).max() < 3
+
+
+def matrix_profile(gamma, description):
+    """sRGB's primaries with another exponent."""
+    curve = b'curv' + struct.pack('>4xIH2x', 1, round(gamma * 256))
+    columns = {name: b'XYZ ' + struct.pack('>4x3I', *(round(65536 * value) for value in values)) for name, values in (
+        ('rXYZ', (0.4360, 0.2225, 0.0139)), ('gXYZ', (0.3851, 0.7169, 0.0971)), ('bXYZ', (0.1431, 0.0606, 0.7141)))}
+    text = b'desc' + struct.pack('>4xI', len(description) + 1) + description.encode() + bytes(79)
+    return profile(b'RGB ', b'XYZ ', wtpt=b'XYZ ' + struct.pack('>4x3I', 0xf6d6, 0x10000, 0xd32d), desc=text,
+                   rTRC=curve, gTRC=curve, bTRC=curve, **columns)
+
+
+def srgb_of(light):
+    """sRGB in [0, 255] of linear light in [0, 1]."""
+    return 255 * np.where(light < 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+
+
+@pytest.mark.parametrize('description', ['GIMP built-in Linear sRGB', 'anything'])
+@pytest.mark.parametrize('kind', ['png16', 'png', 'tiff16', 'jpeg', 'grey png16'])
+def test_what_a_profile_does_counts_and_not_its_name(kind, description):
+    linear, channels = matrix_profile(1, description), 1 if 'grey' in kind else 3
+    values = np.linspace(0, 65535, 64 * 16).round().astype(np.uint16).reshape(16, 64, 1).repeat(channels, axis=-1)
+    if '16' in kind:
+        expected = srgb_of(values / 65535)
+    else:
+        values = (values // 257).astype(np.uint8)
+        expected = srgb_of(values / 255)
+    if 'png' in kind:
+        zipped = b'p\0\0' + zlib.compress(linear)
+        content = png(values, 0 if channels == 1 else 2, (b'iCCP', zipped), bits=16 if '16' in kind else 8)
+    elif kind == 'jpeg':
+        content = file_of(values, 'JPEG', icc_profile=linear, quality=100)
+    else:
+        content = tiff(tiff_page(values, 2, 16, t34675=(UNDEFINED, list(linear))))
+    off = np.abs(read(content).pixels - expected)
+    assert off.max() <= (30 if kind == 'jpeg' else 1) and off.mean() < 1
+
+
+def test_a_profile_that_does_nothing_leaves_every_bit_whatever_its_name():
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB')).tobytes()
+    unnamed = srgb.replace('sRGB'.encode('utf-16-be'), 'mine'.encode('utf-16-be'))
+    assert unnamed != srgb
+    for icc_profile in (srgb, unnamed):
+        np.testing.assert_array_equal(read(file_of(colours(), icc_profile=icc_profile)).pixels, colours())
+
+
+@pytest.mark.parametrize('chunks, does', [
+    ([(b'gAMA', 100000)], lambda light: light), ([(b'gAMA', 55556)], lambda light: light**1.8),
+    ([(b'gAMA', 45455)], None), ([(b'sRGB', 0), (b'gAMA', 100000)], None), ([(b'gAMA', 0)], None), ([(b'gAMA', 2**31 - 1)], None),
+    ([(b'cICP', b'\x01\x08\0\x01'), (b'gAMA', 45455)], lambda light: light), ([(b'cICP', b'\x01\x0d\0\x01')], None)], ids=str)
+@pytest.mark.parametrize('bits', [8, 16])
+@pytest.mark.parametrize('colour_type', [0, 2])
+def test_the_gamma_of_a_png_without_a_profile_counts(chunks, does, bits, colour_type):
+    values = np.linspace(0, 2**bits - 1, 256).round().reshape(16, 16, 1).repeat(3 if colour_type else 1, axis=-1)
+    written = [(name, bytes([value]) if name == b'sRGB' else value if isinstance(value, bytes) else struct.pack('>I', value))
+               for name, value in chunks]
+    found = read(png(values, colour_type, *written, bits=bits)).pixels
+    light = values / (2**bits - 1)
+    assert np.abs(found - (srgb_of(does(light)) if does else 255 * light)).max() <= 1
+
+
+def test_the_primaries_of_a_png_count_with_its_gamma():
+    wide = struct.pack('>8I', 31270, 32900, 64000, 33000, 21000, 71000, 15000, 6000)  # Adobe RGB
+    green = np.broadcast_to(np.uint8([60, 200, 60]), (4, 4, 3))
+    found = read(png(green, 2, (b'gAMA', struct.pack('>I', 45470)), (b'cHRM', wide))).pixels[0, 0]
+    assert found[0] == 0 and abs(int(found[1]) - 201) < 4  # Adobe RGB's green is more so than sRGB's
+    np.testing.assert_array_equal(read(png(green, 2, (b'cHRM', wide))).pixels, green)
+
+
+def test_pictures_brighter_than_white_are_refused():
+    with pytest.raises(errors.InputError, match='photo: cannot be read as a picture .an HDR picture, PQ; convert it to sRGB'):
+        read(png(colours(), 2, (b'cICP', b'\x09\x10\0\x01')))
+
+
+@pytest.mark.parametrize('bits, colour_type', [(16, 0), (16, 2), (16, 4), (16, 6), (8, 0), (8, 2), (4, 0), (2, 0), (1, 0)])
+def test_every_depth_and_transparency_of_png(bits, colour_type):
+    channels = {0: 1, 2: 3, 4: 2, 6: 4}[colour_type]
+    values = np.round(colours(channels=channels) / 255 * (2**bits - 1)).astype(int)
+    expected = np.round(values / (2**bits - 1) * 255)
+    assert np.abs(read(png(values, colour_type, bits=bits)).pixels - expected).max() == 0
+    if colour_type in (0, 2):  # one colour is transparent
+        seen_through = values[5, 7]
+        found = read(png(values, colour_type, (b'tRNS', struct.pack(f'>{channels}H', *seen_through)), bits=bits)).pixels
+        assert found.shape[-1] == channels + 1
+        np.testing.assert_array_equal(found[..., -1] == 0, (values == seen_through).all(axis=-1))
+
+
+def jpeg(**options):
+    return file_of(colours(128, 128), 'JPEG', quality=90, **options)
+
+
+@pytest.mark.parametrize('options', [{}, {'progressive': True}, {'subsampling': 2}, {'restart_marker_blocks': 5}], ids=str)
+@pytest.mark.parametrize('missing', [1, 2, 10, 50])
+def test_a_jpeg_that_lacks_its_last_bytes_is_read_with_a_note(options, missing):
+    content = jpeg(**options)
+    whole, picture = read(content).pixels, read(content[:-missing])
+    assert picture.notes == (truncated.NOTE,) and picture.ending == 'jpg'
+    assert (picture.pixels != whole).any(axis=-1).mean() < 0.05
+    if missing <= 2:
+        np.testing.assert_array_equal(picture.pixels, whole)
+
+
+@pytest.mark.parametrize('options, share', [({}, 0.2), ({}, 0.5), ({}, 0.9), ({'progressive': True}, 0.2),
+                                            ({'progressive': True}, 0.5)], ids=str)
+def test_a_jpeg_that_lacks_more_is_refused(options, share):
+    content = jpeg(**options)
+    with pytest.raises(errors.InputError, match='photo: cannot be read as a picture .*truncated'):
+        read(content[:round(share * len(content))])
+
+
+def test_a_png_without_its_end_is_read():
+    np.testing.assert_array_equal(read(png(colours(), 2, end=False)).pixels, colours())
+
+
+def metadata_of(content):
+    picture = Image.open(io.BytesIO(content))
+    exif = picture.getexif()
+    return picture, {**exif, **exif.get_ifd(0x8769)}, exif.get_ifd(0x8825)
+
+
+def photograph_with_metadata(order, form):
+    """Dates, author, camera, place and resolution, and what must not be kept: orientation, thumbnail, notes of the camera."""
+    author = 'Ann Müller'.encode()
+    values = {0x0112: (SHORT, [6]), 0x013b: (ASCII, author + b'\0'), 0x8298: (ASCII, b'(c) Ann\0'),
+              0x0132: (ASCII, b'2020:01:02 03:04:05\0'), 0x011a: (RATIONAL, [300, 1]), 0x011b: (RATIONAL, [300, 1])}
+    inside = {0x9003: (ASCII, b'2019:05:06 07:08:09\0'), 0x829a: (RATIONAL, [1, 250]), 0xa002: (LONG, [60]),
+              0x927c: (UNDEFINED, b'private notes of the camera')}
+    place = {1: (ASCII, b'N\0'), 2: (RATIONAL, [48, 1, 8, 1, 0, 1])}
+    exif = exif_block(values, inside, place, order)
+    if form == 'TIFF':
+        tags, strips = tiff_page(np.rot90(colours()), 2, 8, order=order)
+        extra = {tag: value for tag, value in values.items()}
+        return tiff((tags | extra, strips), order=order)
+    return file_of(np.ascontiguousarray(np.rot90(colours())), form, exif=exif)
+
+
+@pytest.mark.parametrize('ending', list(writing.FORMATS))
+@pytest.mark.parametrize('form', ['JPEG', 'PNG', 'WEBP', 'TIFF'])
+@pytest.mark.parametrize('order', ['<', '>'])
+def test_metadata_are_kept_but_for_orientation_and_thumbnail(order, form, ending):
+    picture = read(photograph_with_metadata(order, form))
+    assert picture.pixels.shape == colours().shape
+    written, exif, gps = metadata_of(writing.encode(picture.pixels, ending, picture.kept))
+    assert written.size == (60, 40) and 0x0112 not in exif
+    assert exif[0x013b].encode('latin-1').decode() == 'Ann Müller' and exif[0x8298] == '(c) Ann'
+    assert exif[0x0132] == '2020:01:02 03:04:05' and exif[0x011a] == 300
+    assert ending == 'webp' or tuple(np.round(written.info['dpi'])) == (300, 300)
+    if form != 'TIFF':
+        assert exif[0x9003] == '2019:05:06 07:08:09' and exif[0x829a] == 1 / 250
+        assert gps[1] == 'N' and gps[2] == (48, 8, 0)
+    assert not {0xa002, 0x927c, 0x0201} & set(exif)
+
+
+def test_resolution_without_exif_data_is_kept_and_odd_ones_are_not():
+    for form in ('PNG', 'JPEG', 'BMP'):
+        kept = read(file_of(colours(), form, dpi=(150, 75))).kept
+        assert np.round(kept.dpi).tolist() == [150, 75]
+    for dpi in ((0, 0), (1e9, 1)):
+        assert metadata.kept(b'', dpi) == metadata.Metadata()
+
+
+def test_damaged_metadata_count_as_none():
+    rng = np.random.default_rng(0)
+    block = exif_block({0x0112: (SHORT, [6]), 0x013b: (ASCII, b'Ann Other\0')}, {0x9003: (ASCII, bytes(20))}, {}, '<')
+    for number in range(300):
+        damaged = bytearray(block)
+        for _ in range(1 + number % 3):
+            damaged[rng.integers(len(damaged))] = rng.integers(256)
+        kept = metadata.kept(bytes(damaged[:rng.integers(len(damaged) + 1)] if number % 2 else damaged))
+        writing.encode(colours(8, 8), 'jpg', kept)
 
 
 @pytest.mark.parametrize('form', ['PNG', 'TIFF'])
@@ -228,12 +399,12 @@ def test_arbitrary_bytes_raise_nothing_but_input_errors(content):
             pass
 
 
-@pytest.mark.parametrize('ending', list(reading.WRITTEN))
+@pytest.mark.parametrize('ending', list(writing.FORMATS))
 @pytest.mark.parametrize('channels', [1, 2, 3, 4])
 def test_every_kind_of_pixels_can_be_written_in_every_format(channels, ending):
     pixels = colours(channels=channels)
     pixels[..., -1] = 255 if channels in (2, 4) else pixels[..., -1]
-    back = read(reading.encode(pixels, ending))
+    back = read(writing.encode(pixels, ending))
     assert back.ending == ending
     colour = back.pixels[..., :3] if back.pixels.shape[-1] > 2 else back.pixels[..., :1]
     expected = pixels[..., :3] if channels > 2 else pixels[..., :1]

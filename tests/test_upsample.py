@@ -16,7 +16,8 @@ import pytest
 
 from gln_jax import alignment, checkpoints, config, images, steps, upsample, weights
 from gln_jax.data import drawing
-from gln_jax.photos import outputs, reading
+from gln_jax.data.image_files import reading, writing
+from gln_jax.photos import outputs
 
 EYES = ((27.1, 22.8), (32.9, 22.8))
 
@@ -133,6 +134,7 @@ def test_a_folder_goes_on_after_bad_files_and_fails_in_the_end(run, tmp_path):
     code, told, complaints = run('-i', folder, '--eyes-csv', tmp_path / 'eyes.csv')
     assert code == 1
     assert '3 of 6 files done, 3 faces restored' in told
+    assert 'in: 1 file is left out, whose endings are not those of the pictures that are read here: 1 .txt' in complaints
     assert 'c.jpg: cannot be read as a picture (the file is empty)' in complaints
     assert 'd.png: is 1x1 pixels, too small for a face' in complaints
     assert f'{long}: the name is too long; shorten that of the input' in complaints
@@ -163,6 +165,8 @@ def test_aligned_faces(run, tmp_path):
         save(tmp_path / f'in/{seed}.png', lr_face(seed))
     save(tmp_path / 'in/grey.png', lr_face(3)[..., 0])
     save(tmp_path / 'in/z.png', np.zeros((32, 32, 3), np.uint8))
+    (tmp_path / 'in/again.png').symlink_to('0.png')  # which is not done twice
+    (tmp_path / 'in/round').symlink_to('.')
     code, _, complaints = run('-i', tmp_path / 'in', '--aligned')
     assert code == 1 and 'z.png: is 32x32 pixels, and this network for 8x takes aligned faces of 16x16' in complaints
     out = tmp_path / 'out'
@@ -202,15 +206,15 @@ def test_results_are_replaced_only_where_that_is_wished(run, tmp_path):
 
 def content(kind):
     if kind == 'truncated':
-        whole = reading.encode(photo(), 'jpg')
+        whole = writing.encode(photo(), 'jpg')
         return whole[:len(whole) // 2]
     if kind == 'huge':
-        header = bytearray(reading.encode(photo(), 'png'))
+        header = bytearray(writing.encode(photo(), 'png'))
         header[16:24] = 2 * (30_000).to_bytes(4)
         header[29:33] = zlib.crc32(header[12:29]).to_bytes(4)
         return bytes(header)
     if kind == '1x1':
-        return reading.encode(np.zeros((1, 1, 3), np.uint8), 'png')
+        return writing.encode(np.zeros((1, 1, 3), np.uint8), 'png')
     return {'empty': b'', 'text': b'Dear Sir or Madam,\n' * 30}[kind]
 
 
@@ -295,3 +299,13 @@ def test_help_shows_examples(capsys):
     assert exit_.value.code == 0
     told = capsys.readouterr().out
     assert 'python -m gln_jax.upsample -i photo.jpg -o results' in told and '--only-center-face' in told
+
+
+def test_a_restored_photograph_keeps_dates_author_and_resolution(run, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112], exif[0x013b], exif[0x0132] = 6, 'Ann', '2020:01:02 03:04:05'
+    Image.fromarray(np.ascontiguousarray(np.rot90(photo()))).save(tmp_path / 'me.jpg', exif=exif, dpi=(240, 240))
+    assert run('-i', tmp_path / 'me.jpg', '--eyes', eyes_text(), '--no-disagreement')[0] == 0
+    written = Image.open(tmp_path / 'out/restored_imgs/me.jpg')
+    kept = written.getexif()
+    assert (kept[0x013b], kept[0x0132], kept.get(0x0112), written.info['dpi']) == ('Ann', '2020:01:02 03:04:05', None, (240, 240))

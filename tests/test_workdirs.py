@@ -1,5 +1,6 @@
 """Whose a workdir is, and that a run in it goes on as it began."""
 
+import contextlib
 import json
 import shutil
 
@@ -7,7 +8,7 @@ import pytest
 
 from gln_jax import checkpoints, errors, provenance, schedule, training, weights, workdirs
 from gln_jax import config as settings
-from gln_jax.data import drawn, preparation
+from gln_jax.data import drawn, pipeline, preparation
 
 STEPS = 2
 
@@ -105,3 +106,27 @@ def test_two_processes_do_not_train_in_one_folder(config, finished):
     with workdirs.claimed(finished, config), pytest.raises(errors.InputError, match='another process is training here'):
         training.train(config, finished)
     training.train(config, finished)
+
+
+@pytest.mark.parametrize('broken', [False, True])
+def test_what_reads_batches_is_closed_in_the_end(config, tmp_path, monkeypatch, broken):
+    opened, closed, original = [], [], pipeline.training_batches
+
+    class Batches:
+        def __init__(self, *arguments):
+            opened.append(self)
+            self._batches = original(*arguments)
+
+        def __next__(self):
+            if broken:
+                raise errors.RunError('the disk is gone')
+            return next(self._batches)
+
+        def close(self):
+            closed.append(self)
+            self._batches.close()
+
+    monkeypatch.setattr(pipeline, 'training_batches', Batches)
+    with pytest.raises(errors.RunError) if broken else contextlib.nullcontext():
+        training.train(config, tmp_path)
+    assert opened == closed and len(opened) == 1

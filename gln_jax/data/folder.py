@@ -12,7 +12,8 @@ from typing import NamedTuple
 import tensorflow_datasets as tfds
 
 from gln_jax import errors, files, images
-from gln_jax.data import holdout, picture_files, preparation
+from gln_jax.data import holdout, preparation
+from gln_jax.data.image_files import aligned, formats
 
 INDEX = 'index.csv'
 SPLITS = ('train', 'val', 'test')
@@ -40,7 +41,7 @@ def prepare(folder, directory=None):
         has faces; the order within a split is random, and always the same.
 
     Raises:
-        InputError: see `entries` and `picture_files.encoded_face`; nothing is kept then.
+        InputError: see `entries` and `aligned.encoded_face`; nothing is kept then.
     """
     folder = pathlib.Path(folder).expanduser()
     found, are_held_out = entries(folder)
@@ -75,7 +76,7 @@ def entries(folder):
         raise errors.InputError(f'{folder}: there is no such folder')
     found, are_held_out = _listed_in_index(folder) if (folder / INDEX).exists() else _found_below(folder)
     if not found:
-        raise errors.InputError(f'{folder}: there are no pictures here ({", ".join(picture_files.SUFFIXES)})')
+        raise errors.InputError(f'{folder / INDEX}: lists no picture')
     return sorted(found), are_held_out
 
 
@@ -104,7 +105,7 @@ class FolderFaces(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self, split, entries):
         for entry in preparation.with_progress(entries, split):
-            yield entry.file, {'image': picture_files.encoded_face(self._folder / entry.file), 'file': entry.file,
+            yield entry.file, {'image': aligned.encoded_face(self._folder / entry.file), 'file': entry.file,
                                'source': entry.source, 'identity': entry.identity}
 
 
@@ -136,7 +137,8 @@ def _listed_in_index(folder):
 
 
 def _found_below(folder):
-    found = files.below(folder, picture_files.SUFFIXES)
+    found = formats.files_in(folder)
+    files.check_names(folder, found)
     own_name = folder.resolve().name
     in_splits = [file for file in found if file.split('/')[0] in SPLITS]
     if in_splits and len(in_splits) < len(found):

@@ -6,7 +6,8 @@ import numpy as np
 from PIL import Image
 
 from gln_jax import errors, images
-from gln_jax.photos import face_upsampling, outputs, reading, trust
+from gln_jax.data.image_files import reading, writing
+from gln_jax.photos import face_upsampling, outputs, trust
 
 WRITERS = 4
 """Files that are written at once; the disk takes longer over each than the processor."""
@@ -79,7 +80,7 @@ def _restored(found, upsampler, consistent, disagreement):
 def _write(picture, restored, judged, scale, destination, face_file, comparison_file):
     """Writes a restored face, uint8 [128, 128, 3], and its comparison; returns the entry."""
     entry = {'scale': scale, **outputs.trust(judged)}
-    entry['face'] = destination.write(face_file, reading.encode(_with_alpha(restored, picture.pixels), 'png'))
+    entry['face'] = destination.write(face_file, writing.encode(_with_alpha(restored, picture.pixels), 'png'))
     entry['comparison'] = destination.write(
         comparison_file, outputs.comparison(reading.rgb(picture.pixels), restored, judged))
     return {'faces': [entry], 'notes': list(picture.notes)}

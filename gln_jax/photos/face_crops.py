@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 
 from gln_jax import alignment, errors, files, images
-from gln_jax.photos import detection, perceptual_hash, reading
+from gln_jax.data.image_files import reading, writing
+from gln_jax.photos import detection, perceptual_hash
 
 
 class Filters(NamedTuple):
@@ -60,7 +61,7 @@ def crops(photo, name, output, filters, eyes=None, is_one_person=False):
             rejected.append({'eyes': eyes_known, 'reason': reason})
             continue
         file = f'{name}_{number}.png'
-        files.write(pathlib.Path(output, file), reading.encode(face, 'png'))
+        files.write(pathlib.Path(output, file), writing.encode(face, 'png'))
         kept.append({'file': file, 'eyes': eyes_known, 'source_px': round(source_px, 1),
                      'detail': round(detail(face), 4), 'hash': perceptual_hash.perceptual_hash(face).tobytes().hex()})
     return kept, rejected

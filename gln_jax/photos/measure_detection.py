@@ -19,7 +19,8 @@ import numpy as np
 import PIL.Image
 
 from gln_jax import command_line, errors, images
-from gln_jax.photos import detection, given_eyes, reading
+from gln_jax.data.image_files import reading
+from gln_jax.photos import detection, given_eyes
 
 FOUND_WITHIN = 0.25
 CROPS = (None, 64, 32, 16)

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from gln_jax import errors, files, images, pictures
-from gln_jax.photos import reading
+from gln_jax.data.image_files import metadata, writing
 
 FACES, PHOTOS, COMPARISONS, REPORT = 'restored_faces', 'restored_imgs', 'cmp', 'report.json'
 PARTIAL_REPORT = 'report_until_interrupted_{}.json'
@@ -66,13 +66,13 @@ def names_of(paths):
     return names if are_different else {path: path.name for path in paths}
 
 
-def write_photo(outputs, name, restoration, ending, suffix):
-    """Writes a photograph with its faces and their comparisons; returns its part of the report, a dict.
+def write_photo(outputs, name, restoration, ending, suffix, kept=metadata.Metadata()):
+    """Writes a photograph, with the metadata that are `kept`, its faces and their comparisons; returns its part of the report.
 
     Raises InputError where the photograph does not fit into a file of this ending; nothing is written then.
     """
     image = restoration.image if restoration.image.ndim == 3 else restoration.image[..., None]
-    photograph = reading.encode(image, ending)  # before any file is written, as it may be too large for its format
+    photograph = writing.encode(image, ending, kept)  # before any file is written, as it may be too large for its format
     faces = []
     for number, face in enumerate(restoration.faces):
         entry = {'eyes': np.round(face.eyes, 2).tolist(), 'box': np.round(face.box, 1).tolist(),
@@ -81,7 +81,7 @@ def write_photo(outputs, name, restoration, ending, suffix):
             title = f'{name}_{number:02}'
             entry['scale'] = images.FACE_SIZE // face.lr.shape[0]
             entry |= trust(face.trust)
-            entry['face'] = outputs.write(f'{FACES}/{title}{suffix}.png', reading.encode(face.restored, 'png'))
+            entry['face'] = outputs.write(f'{FACES}/{title}{suffix}.png', writing.encode(face.restored, 'png'))
             entry['comparison'] = outputs.write(f'{COMPARISONS}/{title}{suffix}.jpg',
                                                 comparison(face.lr, face.restored, face.trust))
         faces.append(entry)
@@ -112,7 +112,7 @@ def comparison(lr, restored, known):
                 for kernel in (Image.Resampling.NEAREST, Image.Resampling.BICUBIC)]
     captions = [f'{lr.shape[0]}x{lr.shape[0]} pixels', '', 'detail likely invented' if known.warnings else '']
     grid = pictures.grid(['input', 'bicubic', 'restored'], [[*enlarged, restored]], [captions])
-    return reading.encode(grid, 'jpg')
+    return writing.encode(grid, 'jpg')
 
 
 def _finite(value):

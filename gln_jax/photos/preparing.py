@@ -13,7 +13,8 @@ from tqdm import tqdm
 
 from gln_jax import errors, files, workers
 from gln_jax.data import folder, holdout, identities
-from gln_jax.photos import face_crops, perceptual_hash, reading
+from gln_jax.data.image_files import formats
+from gln_jax.photos import face_crops, perceptual_hash
 
 JOURNAL, REJECTED, FACES = 'prepare.jsonl', 'rejected.csv', 'faces'
 
@@ -29,17 +30,16 @@ class Settings(NamedTuple):
     source: str  # the source of all faces, in the index
 
 
-def photos_below(directory):
-    """The pictures in a folder and below: a sorted list of paths relative to it, with '/'. Hidden ones are left out.
+def photos_below(directory, output=None):
+    """The pictures in a folder and below, as of `files.below`, without those in the folder `output`.
 
     Raises:
         InputError: no such folder, no picture in it, or a name that is not UTF-8.
     """
     if not directory.is_dir():
         raise errors.InputError(f'{directory}: there is no such folder')
-    found = files.below(directory, reading.ENDINGS)
-    if not found:
-        raise errors.InputError(f'{directory}: holds no picture ({", ".join(reading.ENDINGS)})')
+    found = formats.files_in(directory, apart_from=output)
+    files.check_names(directory, found)
     return found
 
 
@@ -63,7 +63,7 @@ def prepare(directory, output, settings, eyes=None, processes=1):
         InputError: see `photos_below`; or the output folder holds something else, or faces made with other settings.
         RunError: one of the processes was killed.
     """
-    photos = photos_below(directory)
+    photos = photos_below(directory, output)
     journal = Journal(output, {'directory': str(directory.resolve()), **_plain(settings), 'eyes': eyes or {}})
     keys = {photo: _key(directory / photo) for photo in photos}
     todo = [photo for photo in photos if not journal.is_done(photo, keys[photo])]

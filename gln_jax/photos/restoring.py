@@ -8,7 +8,8 @@ import numpy as np
 from PIL import Image
 
 from gln_jax import alignment, errors, images, pictures
-from gln_jax.photos import face_upsampling, pasting, reading
+from gln_jax.data.image_files import reading
+from gln_jax.photos import face_upsampling, pasting
 from gln_jax.photos.trust import Trust, judged
 
 MOST_PIXELS_MADE = 50_000_000

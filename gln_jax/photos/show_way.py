@@ -14,7 +14,8 @@ import numpy as np
 from PIL import Image
 
 from gln_jax import alignment, command_line, errors, files, images, pictures
-from gln_jax.photos import detection, face_upsampling, measure_detection, reading, restoring
+from gln_jax.data.image_files import reading
+from gln_jax.photos import detection, face_upsampling, measure_detection, restoring
 
 CELL = 192  # pixels along each picture
 COLUMNS = ('photograph', 'LR face', 'bicubic', 'restored', 'pasted back', 'before reduction')

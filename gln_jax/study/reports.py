@@ -27,7 +27,7 @@ def facts(config, data, protocol, commits):
             'protocol': f'{protocol}; {config.scale}x, {size}x{size} to {images.FACE_SIZE}x{images.FACE_SIZE}, '
                         f'{config.degradation} degradation',
             'machine': f'{provenance.processor()}, {provenance.devices()}, {versions}',
-            'brackets': '95 % bootstrap intervals of the mean, over people'}
+            'brackets': f'95 % bootstrap intervals of the mean, over people, from {metrics.FEWEST_PEOPLE} of them on'}
 
 
 def described(names, data):

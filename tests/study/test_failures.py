@@ -116,7 +116,8 @@ def test_bad_input_is_told_in_one_line(study, arguments, said, tmp_path, monkeyp
 
 def test_numbers_as_they_are_told():
     assert reports.mean([-0.001], sign='+') == '+0.00' and reports.mean_and_interval([1.0], ['a']) == '1.00'
-    assert reports.mean_and_interval([1.0, 1.0], ['a', 'b'], sign='+') == '+1.00 [+1.00, +1.00]'
+    assert reports.mean_and_interval([1.0] * 20, list(range(20)), sign='+') == '+1.00 [+1.00, +1.00]'
+    assert reports.mean_and_interval([1.0] * 19, list(range(19))) == '1.00'  # as evaluate and the report have it
     assert reports.table(['a', 'b'], [['1', '2']]) == '| a | b |\n| --- | --- |\n| 1 | 2 |'
     assert 'CC BY' in reports.credit(['london']) and 'mind them' in reports.credit(['lfw'])
     assert scoring.spread(5, None) == [0, 1, 2, 3, 4]

@@ -1,0 +1,167 @@
+"""What stored colours mean: pixels of any profile, and of CMYK and CIE Lab, as 8-bit sRGB, by LittleCMS in 8 or 16 bits."""
+
+import functools
+
+import numpy as np
+from PIL import ImageCms
+
+CHANNELS = {'grey': 1, 'rgb': 3, 'cmyk': 4, 'lab': 3}
+"""Channels of each colour space, by the name that it has here. Lab is stored as in ICC version 4: L from 0 to 100, a and b
+from -128 to 127, over the whole range of the integers."""
+
+_OF_SIGNATURE = {b'GRAY': 'grey', b'RGB ': 'rgb', b'CMYK': 'cmyk'}
+_LCMS_NAMES = {'grey': 'gray'}
+_RELATIVE, _PERCEPTUAL = ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Intent.PERCEPTUAL
+_SRGB_PRIMARIES = 0.3127, 0.3290, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06
+_PRIMARIES = {1: _SRGB_PRIMARIES, 9: (0.3127, 0.3290, 0.708, 0.292, 0.170, 0.797, 0.131, 0.046),
+              12: (0.3127, 0.3290, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060)}  # BT.709, BT.2020, P3 (ITU-T H.273)
+_GAMMA_OF_TRANSFER = {4: 2.2, 5: 2.8, 8: 1.0}
+_BRIGHTER_THAN_WHITE = {16: 'PQ', 18: 'HLG'}
+
+
+def to_srgb(pixels, space, profile=None):
+    """uint8 sRGB [H, W, 1 or 3] (1 of a grey picture) of colours as a file holds them.
+
+    Args:
+        pixels: uint8 or uint16 [H, W, CHANNELS[space]], without alpha.
+        space: one of CHANNELS.
+        profile: the bytes of an ICC profile, or None. What counts is what it does, and not how it is called; one that is
+            damaged, or for other channels, says nothing.
+    """
+    if space == 'lab':
+        return to_8_bits(_transformed(pixels, 'lab', _lab(), _RELATIVE))
+    profile_space = _OF_SIGNATURE.get(profile[16:20]) if profile else None
+    if space == 'cmyk':
+        if profile_space == 'cmyk':
+            try:
+                return to_8_bits(_transformed(pixels, 'cmyk', profile, _PERCEPTUAL))
+            except (RuntimeError, ValueError):  # a damaged profile
+                pass
+        return _without_profile(to_8_bits(pixels))
+    if profile_space == space and _changes_colours(profile, space):
+        converted = to_8_bits(_transformed(pixels, space, profile, _RELATIVE))
+        return converted[..., :1] if space == 'grey' else converted
+    if space == 'grey' and profile_space == 'rgb' and _changes_colours(profile, 'rgb'):
+        return to_8_bits(_transformed(pixels.repeat(3, axis=-1), 'rgb', profile, _RELATIVE))[..., 1:2]
+    return to_8_bits(pixels)
+
+
+def to_8_bits(pixels):
+    """uint8 of uint8 or uint16 pixels of the same shape, rounded."""
+    return pixels if pixels.dtype == np.uint8 else ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def profile_of_gamma(gamma, chromaticities=None):
+    """The ICC profile of a PNG file's chunks gAMA and cHRM, or None where these mean sRGB, as most do.
+
+    Args:
+        gamma: the chunk's exponent, 1 / 2.2 say.
+        chromaticities: x and y of white, red, green and blue, or None for those of sRGB.
+    """
+    import imagecodecs
+    primaries = chromaticities or _SRGB_PRIMARIES
+    have_srgb_primaries = np.abs(np.subtract(primaries, _SRGB_PRIMARIES)).max() < 0.01
+    if not 0.1 < gamma < 5 or abs(2.2 * gamma - 1) < 0.05 and have_srgb_primaries:  # libpng's tolerance
+        return None
+    try:
+        return imagecodecs.cms_profile('rgb', gamma=1 / gamma, **_cms_primaries(primaries))
+    except (RuntimeError, ValueError):  # chromaticities that no colours can have
+        return None
+
+
+def _cms_primaries(values):
+    white, red, green, blue = (values[at:at + 2] for at in range(0, 8, 2))
+    return {'whitepoint': (*white, 1), 'primaries': [*red, 1, *green, 1, *blue, 1]}
+
+
+def profile_of_code_points(primaries, transfer):
+    """As `profile_of_gamma`, of the code points of ITU-T H.273 in a PNG, AVIF or HEIC file.
+
+    Raises:
+        ValueError: it is a picture for screens that show more than white.
+    """
+    if transfer in _BRIGHTER_THAN_WHITE:
+        raise ValueError(f'an HDR picture, {_BRIGHTER_THAN_WHITE[transfer]}; convert it to sRGB first')
+    if primaries not in _PRIMARIES:
+        return None
+    return profile_of_gamma(1 / _GAMMA_OF_TRANSFER.get(transfer, 2.2), _PRIMARIES[primaries])
+
+
+def _transformed(pixels, space, profile, intent):
+    """uint8 or uint16 sRGB [H, W, 3], as the pixels are."""
+    if pixels.dtype == np.uint16 and space != 'lab':
+        tables = _tables(profile, space)
+        if tables is not None:
+            return _by_tables(pixels, tables)
+    return _by_lcms(pixels, space, profile, _srgb(), intent)
+
+
+def _by_lcms(pixels, space, profile, target, intent=_RELATIVE, dtype=None):
+    """Of 16 bits pixel by pixel: the table by which it is faster otherwise is up to 28 levels off."""
+    import imagecodecs  # only where it is needed
+    exactly = imagecodecs.CMS.FLAGS.NOOPTIMIZE if pixels.dtype == np.uint16 else None
+    return imagecodecs.cms_transform(np.ascontiguousarray(pixels[..., 0] if space == 'grey' else pixels), profile, target,
+                                     colorspace=_LCMS_NAMES.get(space, space), outcolorspace='rgb', intent=int(intent),
+                                     flags=exactly, outdtype=dtype)
+
+
+@functools.lru_cache(maxsize=4)
+def _tables(profile, space):
+    """What each value of each channel adds to linear light, float32 [channels, 65536, 3 of sRGB], where a profile is no more
+    than a curve for each channel and a matrix; or None. So 16 bits take a tenth of the time."""
+    channels = CHANNELS[space]
+    colours = np.random.default_rng(0).integers(0, 65536, (1, 500, channels), dtype=np.uint16)
+    ramps = np.zeros((channels, 65536, channels), np.uint16)
+    for channel in range(channels):
+        ramps[channel, :, channel] = np.arange(65536)
+    tables, light = (_by_lcms(pixels, space, profile, _linear_srgb(), dtype=np.float32) for pixels in (ramps, colours))
+    added = sum(tables[channel, colours[0, :, channel]] for channel in range(channels))
+    return tables if np.abs(added - light[0]).max() < 1e-3 else None
+
+
+def _by_tables(pixels, tables):
+    """uint8 sRGB [H, W, 3] of uint16 pixels, row by row, for the sake of memory."""
+    light = np.linspace(0, 1, 65536)
+    encoded = np.where(light < 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    encoded = np.round(255 * encoded).astype(np.uint8)
+    converted = np.empty((*pixels.shape[:2], 3), np.uint8)
+    for row, target in zip(pixels, converted):
+        added = sum(table[row[:, channel]] for channel, table in enumerate(tables))
+        target[:] = encoded[np.round(65535 * np.clip(added, 0, 1)).astype(np.uint16)]
+    return converted
+
+
+@functools.lru_cache(maxsize=16)
+def _changes_colours(profile, space):
+    """Whether a profile maps some colours to others than sRGB would, by more than a level of 256."""
+    levels = np.linspace(0, 65535, 9 if space == 'rgb' else 256).round().astype(np.uint16)
+    channels = CHANNELS[space]
+    grid = np.stack(np.meshgrid(*channels * [levels], indexing='ij'), axis=-1).reshape(1, -1, channels)
+    greys = np.linspace(0, 65535, 256).round().astype(np.uint16)[None, :, None].repeat(channels, axis=-1)
+    colours = np.concatenate([grid, greys], axis=1)
+    try:
+        return bool(np.abs(_by_lcms(colours, space, profile, _srgb()) - colours.astype(int)).max() > 257)
+    except (RuntimeError, ValueError):  # a damaged profile
+        return False
+
+
+def _without_profile(cmyk):
+    """uint8 RGB of uint8 CMYK, each ink taking away from the paper's light what it covers."""
+    paper = 255 - cmyk[..., :3].astype(np.uint16)
+    return ((paper * (255 - cmyk[..., 3:].astype(np.uint16)) + 127) // 255).astype(np.uint8)
+
+
+@functools.cache
+def _srgb():
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB')).tobytes()
+
+
+@functools.cache
+def _linear_srgb():
+    import imagecodecs
+    return imagecodecs.cms_profile('rgb', gamma=1, **_cms_primaries(_SRGB_PRIMARIES))
+
+
+@functools.cache
+def _lab():
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile('LAB')).tobytes()
