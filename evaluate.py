@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from gln_jax import command_line, errors  # and no more, so that --help comes at once
+from gln_jax.runtime import command_line, errors
 
 DATA = ('drawn', 'lfw', 'celeb_a')
 METHODS = ('nearest', 'bilinear', 'bicubic', 'pca', 'mzq', 'lsf', 'gln')
@@ -27,9 +27,12 @@ SPLIT.csv and faces-SPLIT.png. The same command continues one that was stopped.
 def main(arguments=None):
     options = _parser().parse_args(arguments)
     with errors.reported():
-        from gln_jax import comparison, evaluation, methods, networks, parallel, scoring, weights
+        from gln_jax import weights
+        from gln_jax.evaluation import comparison, methods, one_network, scoring
+        from gln_jax.models import factory
+        from gln_jax.runtime import devices
         from gln_jax.data import faces as face_data
-        parallel.a_device_per_core(scoring.BATCH_SIZE)
+        devices.a_device_per_core(scoring.BATCH_SIZE)
         options.ckpt = options.ckpt or weights.best(scale=8)
         loaded = weights.load_generator(options.ckpt)
         config = _with_data(loaded.config, options)
@@ -45,16 +48,16 @@ def main(arguments=None):
             output = _output(options, label, 'methods', alone=True)
             comparison.compare(chosen, config, sets, options.protocol, output, label, options.images)
             return
-        upsampler = networks.upsampler(config, loaded.parameters)
+        upsampler = factory.upsampler(config, loaded.parameters)
         described, parameters = loaded.description, loaded.digest
         if options.mirrored:
-            upsampler = networks.with_mirror_image(upsampler)
+            upsampler = factory.with_self_ensemble(upsampler)
             described, parameters = f'{described}, mirrored', f'{parameters}, mirrored'
         for split, faces in sets:
             output = _output(options, label, split, alone=len(splits) == 1)
-            evaluation.evaluate(upsampler, config, faces, options.protocol, output, f'{label} {split}',
+            one_network.evaluate(upsampler, config, faces, options.protocol, output, f'{label} {split}',
                                 described, parameters, options.images)
-            print(f'written: {", ".join(str(output / name) for name in evaluation.FILES)}\n')
+            print(f'written: {", ".join(str(output / name) for name in one_network.FILES)}\n')
 
 
 def _parser():
@@ -116,7 +119,8 @@ def _with_data(config, options):
 def _output(options, label, split, alone):
     from etils import epath
 
-    from gln_jax import checkpoints, files
+    from gln_jax.runtime import files
+    from gln_jax.training import checkpoints
     split = split.replace('/', '-')
     if options.output:
         return epath.Path(options.output) if alone else epath.Path(options.output, split)

@@ -17,7 +17,7 @@ import sys
 from absl import flags
 from ml_collections import config_flags
 
-from gln_jax import errors
+from gln_jax.runtime import errors
 
 FLAGS = flags.FLAGS
 config_flags.DEFINE_config_file('config', None, 'File with the settings, with a variant after a colon: '
@@ -38,17 +38,18 @@ def main():
     with errors.reported():
         config = _config_from(sys.argv)
         _check_processes()
-        from gln_jax import compilation, hosts, parallel, supervision  # only now: --help comes at once
+        from gln_jax.runtime import compilation, devices, hosts, supervision  # only now: --help comes at once
         if hosts.expected(FLAGS.num_processes) > 1 and not supervision.is_supervised():
             sys.exit(supervision.run())
         compilation.keep(FLAGS.compilation_cache)
         if hosts.expected(FLAGS.num_processes) == 1:
-            parallel.a_device_per_core(*parallel.training_batch_sizes(config).values())
+            devices.a_device_per_core(*devices.training_batch_sizes(config).values())
         hosts.join(FLAGS.coordinator, FLAGS.num_processes, FLAGS.process_id)
     with hosts.together(), errors.reported():
-        from gln_jax import training
+        from gln_jax import weights
+        from gln_jax.training import run
         workdir = FLAGS.workdir or pathlib.Path('runs') / config.name
-        training.train(config, workdir, FLAGS.init, to_be_scored=FLAGS.score)
+        run.train(config, workdir, **weights.for_training(config, FLAGS.init), to_be_scored=FLAGS.score)
         if FLAGS.score and hosts.is_first():
             import evaluate
             evaluate.main(['--ckpt', str(workdir), '--split', config.validation.test_split, '--output', str(workdir)])

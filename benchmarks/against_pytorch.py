@@ -17,23 +17,26 @@ import numpy as np
 import torch
 from torch import nn
 
+from gln_jax import images
 from gln_jax import config as settings
-from gln_jax import command_line, images, networks, parallel, precision, steps
+from gln_jax.models import factory, gln
+from gln_jax.runtime import command_line, devices, precision
+from gln_jax.training import optimizers, steps
 
 
 class Gln(nn.Module):
-    """`networks.GlobalLocalNetwork`: LR [n, 1, h, w] -> HR [n, 1, h*scale, w*scale], float32 in [0, 1]."""
+    """`factory.GlobalLocalNetwork`: LR [n, 1, h, w] -> HR [n, 1, h*scale, w*scale], float32 in [0, 1]."""
 
     def __init__(self, scale, local, lr_size):
         super().__init__()
         self.scale, self.lr_size = scale, lr_size
         self.upsampling = nn.ConvTranspose2d(1, 1, 2 * scale, stride=scale)
-        units = (lr_size**2, *networks.DETAIL_WIDTHS[scale], (lr_size * scale) ** 2)
+        units = (lr_size**2, *gln.DETAIL_WIDTHS[scale], (lr_size * scale) ** 2)
         self.detail = nn.ModuleList(nn.Linear(*ends) for ends in zip(units, units[1:]))
-        filters = (2, *(filters for _, filters in networks.LOCAL_LAYERS[local]))
+        filters = (2, *(filters for _, filters in gln.LOCAL_LAYERS[local]))
         self.local = nn.ModuleList(
             nn.Conv2d(*ends, size, padding='same')
-            for ends, (size, _) in zip(zip(filters, filters[1:]), networks.LOCAL_LAYERS[local]))
+            for ends, (size, _) in zip(zip(filters, filters[1:]), gln.LOCAL_LAYERS[local]))
 
     def forward(self, lr):
         beyond = self.scale + self.scale // 2
@@ -66,7 +69,7 @@ def main(arguments=None):
     config.network, config.scale = options.network, options.scale
     batch_size = config.reconstruction.batch_size = options.batch_size
     config.adversarial.turns = 0
-    parallel.a_device_per_core(batch_size)
+    devices.a_device_per_core(batch_size)
     hr = np.random.default_rng(0).integers(0, 256, (batch_size, images.FACE_SIZE, images.FACE_SIZE, 1), np.uint8)
     ours, theirs = _in_jax(config, hr), _in_pytorch(config, hr)
     difference = np.abs(np.asarray(ours['restores']()) - theirs['restores']().float().cpu().numpy().transpose(0, 2, 3, 1))
@@ -88,12 +91,12 @@ def main(arguments=None):
 def _in_jax(config, hr):
     state = steps.create_state(config)
     lr = images.degrade(jnp.asarray(hr, jnp.float32) / 255, config.scale)
-    restore = parallel.over_devices(precision.applied(networks.generator(config), precision.of(config)))
-    update = parallel.mapped(steps.generator_update(config, steps.reconstruction_optimizer(config), adversarial=False))
-    generator, trained = jax.device_get(state.generator), [parallel.placed(state)]
+    restore = devices.over_devices(precision.applied(factory.generator(config), precision.of(config)))
+    update = devices.mapped(steps.generator_update(config, optimizers.reconstruction_optimizer(config), adversarial=False))
+    generator, trained = jax.device_get(state.generator), [devices.placed(state)]
 
     def train():
-        trained[0], metrics = update(trained[0], parallel.split(hr))
+        trained[0], metrics = update(trained[0], devices.split(hr))
         return metrics
 
     return {'restores': lambda: restore(generator, lr), 'trains': train}

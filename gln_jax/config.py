@@ -6,7 +6,8 @@ import runpy
 
 from ml_collections import ConfigDict
 
-from gln_jax import errors, images, precision
+from gln_jax import images
+from gln_jax.runtime import errors, precision
 
 NETWORKS = ('gln8', 'gln6', 'gln4', 'gln3', 'gn', 'gn_only', 'ln_only', 'fast', 'srcnn', 'bccnn')
 DATA_NAMES = ('drawn', 'folder', 'lfw', 'celeb_a')

@@ -110,3 +110,8 @@ def _weights(size, new_size, kernel):
 
 def _tent(distance):
     return np.maximum(0, 1 - distance)
+
+
+def to_bytes(picture):
+    """uint8 of a picture in [0, 1], rounded; what lies outside is clipped."""
+    return np.round(255 * np.clip(np.asarray(picture, np.float32), 0, 1)).astype(np.uint8)

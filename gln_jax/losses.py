@@ -9,7 +9,8 @@ an image is a reconstruction; it comes as the discriminator's logits,
 import jax
 import jax.numpy as jnp
 
-from gln_jax.networks import RECONSTRUCTION
+RECONSTRUCTION = 1
+"""Which of the discriminator's two classes means 'a reconstruction'; the other means 'a real HR image'."""
 
 CHARBONNIER = 0.255
 """The error, in grey levels, about which Charbonnier's loss turns from squared to absolute: LapSRN's 1e-3 of the range."""
@@ -35,13 +36,11 @@ STAGE_1 = {'squared': reconstruction_loss, 'absolute': absolute_loss, 'charbonni
 
 
 def adversarial_loss(sr_logits):
-    """-(1/n) sum_i log(1 - D(G(xL_i))): small where the discriminator takes reconstructions for real, by its logits."""
+    """-(1/n) sum_i log(1 - D(G(xL_i))): small where the discriminator takes reconstructions for real, by its logits.
+
+    The generator's loss is L_G = L_MS + lambda times this (`training.steps`).
+    """
     return -jnp.mean(_log_real(sr_logits))
-
-
-def generator_loss(reconstruction, adversarial, weight):
-    """L_G = L_MS - lambda (1/n) sum_i log(1 - D(G(xL_i))), with `weight` as lambda."""
-    return reconstruction + weight * adversarial
 
 
 def discriminator_loss(hr_logits, sr_logits):

@@ -14,14 +14,14 @@ import argparse
 import collections
 import pathlib
 
-from gln_jax import command_line, errors
+from gln_jax.runtime import command_line, errors
 
 
 def main(arguments=None):
     options = _parser().parse_args(arguments)
     with errors.reported():
         # After the flags, so that --help comes at once.
-        from gln_jax import provenance
+        from gln_jax.runtime import provenance
         from gln_jax.photos import detection, face_crops, given_eyes, preparing
         directory, output = pathlib.Path(options.input), pathlib.Path(options.output)
         if output.resolve().is_relative_to(directory.resolve()):

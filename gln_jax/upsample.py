@@ -20,16 +20,16 @@ import sys
 
 from tqdm import tqdm
 
-from gln_jax import command_line, errors
+from gln_jax.runtime import command_line, errors
 
 
 def main(arguments=None):
     options = _parser().parse_args(arguments)
     with errors.reported():
-        from gln_jax import parallel  # only now: --help comes at once
+        from gln_jax.runtime import devices  # only now: --help comes at once
         # Of photographs it is one face after the other, in four variants at once where disagreement is measured.
         batch_size = 32 if options.aligned else 1 if options.disagreement is False else 4
-        parallel.a_device_per_core(batch_size)
+        devices.a_device_per_core(batch_size)
         paths, is_folder = _inputs(pathlib.Path(options.input))
         _check(options, is_folder)
         _run(options, paths, is_folder, batch_size)
@@ -104,12 +104,12 @@ def _inputs(path):
 
 
 def _run(options, paths, is_folder, batch_size):
-    from gln_jax.photos import detection, face_upsampling, outputs  # after the flags, so that --help comes at once
+    from gln_jax.photos import detection, face_upsampling, results  # after the flags, so that --help comes at once
     if options.detector:
         detection.check_detector(options.detector)
-    destination = outputs.Outputs(options.output, options.overwrite)
-    names = outputs.names_of(paths)
-    destination.check(outputs.REPORT)
+    destination = results.Outputs(options.output, options.overwrite)
+    names = results.names_of(paths)
+    destination.check(results.REPORT)
     if '/' in options.suffix or '\\' in options.suffix:
         raise errors.InputError(f'--suffix {options.suffix}: is a part of file names, without / or \\')
     if not is_folder and not options.aligned:
@@ -135,9 +135,9 @@ def _run(options, paths, is_folder, batch_size):
                     bar.write(line, file=sys.stderr if options.json or 'error' in entry else sys.stdout)
     except BaseException:  # Ctrl-C, a full disk: what is known of the files that are done would be lost
         if entries:
-            outputs.write_report(destination, upsamplers, entries, destination.free_name(outputs.PARTIAL_REPORT))
+            results.write_report(destination, upsamplers, entries, destination.free_name(results.PARTIAL_REPORT))
         raise
-    report = outputs.write_report(destination, upsamplers, entries, outputs.REPORT)
+    report = results.write_report(destination, upsamplers, entries, results.REPORT)
     if options.json:
         print(report, end='')
     if is_folder:
@@ -163,22 +163,22 @@ def _told(path, entry, is_folder):
 def _photographs(options, paths, names, upsamplers, destination):
     """Yields (path, its entry in the report) for each."""
     from gln_jax.data.image_files import reading
-    from gln_jax.photos import outputs, restoring
+    from gln_jax.photos import restoring, results
     known_eyes = _eyes_by_file(options, paths)
     for path in paths:
         try:
             picture = reading.read(path)
             ending = picture.ending if options.ext == 'auto' else options.ext
             name = names[path]
-            destination.check(f'{outputs.PHOTOS}/{name}{options.suffix}.{ending}',
-                              f'{outputs.FACES}/{name}_00{options.suffix}.png',
-                              f'{outputs.COMPARISONS}/{name}_00{options.suffix}.jpg')
+            destination.check(f'{results.PHOTOS}/{name}{options.suffix}.{ending}',
+                              f'{results.FACES}/{name}_00{options.suffix}.png',
+                              f'{results.COMPARISONS}/{name}_00{options.suffix}.jpg')
             try:
                 restoration = restoring.restore(
                     picture.pixels, known_eyes.get(path.name), upsamplers, detector=options.detector,
                     force=options.force, only_center_face=options.only_center_face, consistent=options.consistent,
                     disagreement=options.disagreement is not False)
-                entry = outputs.write_photo(destination, name, restoration, ending, options.suffix, picture.kept)
+                entry = results.write_photo(destination, name, restoration, ending, options.suffix, picture.kept)
             except errors.InputError as error:
                 raise errors.InputError(f'{path}: {error}') from error
             entry['notes'] = list(picture.notes) + entry['notes']

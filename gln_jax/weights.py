@@ -23,10 +23,13 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from gln_jax import command_line, errors, evaluation, files, images, networks, provenance
+from gln_jax import images
 from gln_jax import config as settings
+from gln_jax.models import factory
+from gln_jax.runtime import command_line, errors, files, provenance
 
 FORMAT = 'gln_jax generator 1'
+SCORES = 'scores.json'  # what evaluate.py writes beside a table and a picture
 RELEASED = pathlib.Path(__file__).parent / 'released'
 """The weights files that come with the project, <name>.safetensors, and their SHA-256 in SHA256SUMS."""
 
@@ -41,7 +44,7 @@ class Loaded(NamedTuple):
     config: ConfigDict
     parameters: Any  # of the averaged generator, float32
     description: str  # where they come from, as the user named it
-    card: dict  # 'provenance', 'scores' and 'trust' (of a photos.trust.Calibration), as far as known
+    card: dict  # 'provenance', 'scores' and 'trust' (of a photos.uncertainty.Calibration), as far as known
 
     @property
     def digest(self):
@@ -52,7 +55,7 @@ class Loaded(NamedTuple):
 class Checkpoint(NamedTuple):
     folder: epath.Path
     config: ConfigDict
-    state: Any  # a steps.State
+    part: dict  # 'average', 'step' and 'adversarial_weight' of a training.steps.State
 
 
 def load_generator(path):
@@ -71,15 +74,15 @@ def load_generator(path):
     if not path.is_dir():
         with files.on_disk(path) as file:
             return _load_file(file)._replace(description=str(name))
-    folder, config, state = checkpoint_in(path)
+    folder, config, part = checkpoint_in(path)
     inside = folder.relative_to(path) if folder != path else ''
-    return Loaded(config, state.average, str(epath.Path(name) / inside),
-                  {'provenance': _provenance(config, folder, int(state.step))})
+    return Loaded(config, part['average'], str(epath.Path(name) / inside),
+                  {'provenance': _provenance(config, folder, int(part['step']))})
 
 
 def checkpoint_in(path):
     """The `Checkpoint` that a workdir's newest readable one is, or a checkpoint's own folder. InputError where there is none."""
-    from gln_jax import checkpoints  # only now: a weights file is read faster without them
+    from gln_jax.training import checkpoints  # only now: a weights file is read faster without them
     *newer, oldest = checkpoints.find(path)
     for folder in newer:
         try:
@@ -90,18 +93,26 @@ def checkpoint_in(path):
 
 
 def _checkpoint(folder):
-    from gln_jax import checkpoints, schedule, steps
+    """Of the state, the averaged generator and two numbers alone: optimisers and discriminator stay on the disk."""
+    from gln_jax.training import checkpoints
     config = checkpoints.load_config(folder)
-    stages = [0, schedule.total_steps(config)]  # the optimisers' states may differ; a copied folder's name tells no step
-    if not (folder.name.isdigit() and int(folder.name) <= config.reconstruction.steps):
-        stages.reverse()
-    likely, other = (steps.shape_after(config, step) for step in stages)
-    try:
-        return Checkpoint(folder, config, checkpoints.load_state(folder, likely))
-    except errors.InputError:
-        if jax.tree.structure(likely) == jax.tree.structure(other):
-            raise
-        return Checkpoint(folder, config, checkpoints.load_state(folder, other))
+    return Checkpoint(folder, config, checkpoints.load_part(folder, {
+        'average': _shapes(config), 'step': jax.ShapeDtypeStruct((), np.int32),
+        'adversarial_weight': jax.ShapeDtypeStruct((), np.float32)}))
+
+
+def for_training(config, init=None):
+    """{'initial', 'teacher'}: the functions by which `training.run.train` loads what a run starts from and learns from.
+
+    `init` is as the `path` of `load_for`; each is None where there is nothing to load.
+    """
+    def teacher():
+        loaded = load_generator(config.reconstruction.teacher)
+        check_restores_alike(loaded, config, 'config.reconstruction.teacher')
+        return loaded
+
+    return {'initial': (lambda: load_for(config, init)) if init else None,
+            'teacher': teacher if config.reconstruction.teacher else None}
 
 
 def load_for(config, path):
@@ -112,10 +123,10 @@ def load_for(config, path):
     """
     loaded = load_generator(path)
     fields = ['scale']
-    if loaded.config.network not in (config.network, *networks.PARTS.get(config.network, ())):
+    if loaded.config.network not in (config.network, *factory.PARTS.get(config.network, ())):
         fields.append('network')
-    whole, part = _shapes(config), jax.tree.map(np.shape, loaded.parameters)
-    if any(part[name] != whole.get(name) for name in part.keys() - {'local'}):  # whose layers the network tells
+    whole, part = (jax.tree.map(np.shape, each) for each in (_shapes(config), loaded.parameters))
+    if any(part[name] != whole.get(name) for name in part.keys() - {'local'}):  # whose layers the network's name fixes
         fields.append('fast')
     for field in fields:
         if loaded.config[field] != config[field]:
@@ -158,7 +169,7 @@ def export(path, output, scores=(), trust=None):
         path: as of `load_generator`.
         output: the file, which must not be there yet.
         scores: folders that evaluate.py wrote for this generator, or for its weights file; their means go into the file.
-        trust: the dict of a `photos.trust.Calibration` of this generator; None keeps what the card in `path` has.
+        trust: the dict of a `photos.uncertainty.Calibration` of this generator; None keeps what the card in `path` has.
     Raises:
         InputError: `output` is there already, or a score is missing or another generator's.
     """
@@ -200,10 +211,10 @@ def _provenance(config, folder, step):
 def _scores_in(folder, generators):
     """What a card keeps of the scores in `folder`, which must be of a generator with one of these digests."""
     try:
-        summary = json.loads((files.path(folder) / evaluation.SCORES).read_text())
+        summary = json.loads((files.path(folder) / SCORES).read_text())
         scores = {name: summary[name] for name in ('data', 'protocol', 'images', 'methods')}
     except (OSError, ValueError, KeyError) as error:
-        raise errors.InputError(f'{folder}: holds no {evaluation.SCORES} of evaluate.py') from error
+        raise errors.InputError(f'{folder}: holds no {SCORES} of evaluate.py') from error
     if 'parameters' not in summary:
         raise errors.InputError(f'{folder}: the scores are of an earlier version, and do not tell of which parameters; score '
                                 'again with evaluate.py')
@@ -222,16 +233,16 @@ def _load_file(path):
         card = dict(json.loads(metadata.get('card', '{}')))
     except (safetensors.SafetensorError, KeyError, ValueError, TypeError) as error:
         raise errors.InputError(f'{path}: not a weights file of gln_jax, or a damaged one ({error})') from error
-    if jax.tree.map(np.shape, parameters) != _shapes(config):
+    if jax.tree.map(np.shape, parameters) != jax.tree.map(np.shape, _shapes(config)):
         raise errors.InputError(f'{path}: its arrays are not those of a {config.network} at {config.scale}x')
     return Loaded(config, parameters, str(path), card)
 
 
 def _shapes(config):
-    """The shapes of the generator's parameters, as they are nested."""
+    """The generator's parameters, as they are nested, with a `jax.ShapeDtypeStruct` in place of each array."""
     size = images.FACE_SIZE // config.scale
     lr = jax.ShapeDtypeStruct((1, size, size, 1), np.float32)
-    return jax.tree.map(np.shape, jax.eval_shape(networks.generator(config).init, jax.random.key(0), lr)['params'])
+    return jax.eval_shape(factory.generator(config).init, jax.random.key(0), lr)['params']
 
 
 def _metadata(path):
@@ -258,7 +269,7 @@ def card_text(loaded):
     """What `show` prints: the network, how it was trained, its scores, its config."""
     config, known = loaded.config, loaded.card.get('provenance', {})
     lines = [f'{loaded.description}: {config.network} at {config.scale}x, '
-             f'{networks.parameter_count(loaded.parameters):,} parameters, degradation {config.degradation}']
+             f'{factory.parameter_count(loaded.parameters):,} parameters, degradation {config.degradation}']
     while known:
         lines += [f'{title}: {known[name]}' for name, title in CARD_LINES.items() if name in known]
         known = known.get('started_from')

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from gln_jax import pictures
+from gln_jax import images
 
 
 class Face(NamedTuple):
@@ -23,7 +23,7 @@ def made_up_faces(count, identities=None):
         generator = np.random.default_rng(i)
         waves = [np.sin(2 * np.pi * ((i % 4 + 1) * y + channel * x + i / 7)) for channel in (1, 2, 3)]
         grain = generator.normal(0, 0.01 * (1 + i), (128, 128, 3))
-        image = pictures.to_bytes(0.5 + 0.3 * np.stack(waves, axis=-1) + grain)
+        image = images.to_bytes(0.5 + 0.3 * np.stack(waves, axis=-1) + grain)
         faces.append(Face(image, f'test/made_up/{i:03}.png', 'made_up', f'person {i % (identities or count)}'))
     return faces
 

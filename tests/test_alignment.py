@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from gln_jax import alignment, images
+from gln_jax import images
+from gln_jax.data import alignment
 
 EYES = ((150.3, 180.2), (190.1, 171.0))
 

@@ -4,10 +4,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gln_jax import images
 from gln_jax import config as settings
-from gln_jax import images, scoring
-from gln_jax.data import drawing
-from gln_jax.study import alterations, lr_images
+from gln_jax.data.synthetic import drawing
+from gln_jax.evaluation import scoring
+from tools.studies import alterations, lr_images
 
 FACE = drawing.draw_face(3)
 (LEFT, EYES), (RIGHT, _) = [(round(x), round(y)) for x, y in images.TEMPLATE_EYES]

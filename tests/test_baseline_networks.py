@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 
 from configs import x8
+from gln_jax import images
 from gln_jax import config as settings
-from gln_jax import images, networks, parallel, steps
+from gln_jax.models import factory
+from gln_jax.runtime import devices
+from gln_jax.training import optimizers, steps
 
 BCCNN_FEATURES = {4: 4 * 4 * 128, 8: 2 * 2 * 128}  # 32x32 and 16x16, halved three times
 
@@ -18,7 +21,7 @@ def module_and_input(network, scale=8):
     config = settings.default()
     config.network, config.scale = network, scale
     size = images.FACE_SIZE // scale
-    return networks.generator(config), jax.random.uniform(jax.random.key(1), (2, size, size, 1))
+    return factory.generator(config), jax.random.uniform(jax.random.key(1), (2, size, size, 1))
 
 
 @functools.cache
@@ -31,7 +34,7 @@ def parameters(network, scale):
     """The shapes of all parameters, and their number."""
     module, lr = module_and_input(network, scale)
     shapes = jax.eval_shape(lambda: module.init(jax.random.key(0), lr))['params']
-    return shapes, networks.parameter_count(shapes)
+    return shapes, factory.parameter_count(shapes)
 
 
 def made_up(network):
@@ -100,7 +103,7 @@ def test_they_train_in_the_generators_place(network):
     start = made_up('bccnn') if network == 'bccnn' else {}
     state = jax.jit(lambda start: steps.create_state(config, start))(start)
     batch = blocks()[None]  # the first axis is that of the devices
-    update = parallel.mapped(steps.generator_update(config, steps.reconstruction_optimizer(config), False),
+    update = devices.mapped(steps.generator_update(config, optimizers.reconstruction_optimizer(config), False),
                              jax.devices()[:1])
     found = []
     for _ in range(12):

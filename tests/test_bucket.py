@@ -11,8 +11,9 @@ import urllib.request
 
 import pytest
 
-from gln_jax import errors, files
-from gln_jax.data import drawn, preparation
+from gln_jax.data import preparation
+from gln_jax.data.synthetic import dataset
+from gln_jax.runtime import errors, files
 
 ROOT = pathlib.Path(__file__).parent.parent
 RUN = 'gs://faces/runs/tiny'
@@ -61,7 +62,7 @@ def environment():
 @pytest.fixture(scope='module')
 def train(environment, tmp_path_factory):
     directory = tmp_path_factory.mktemp('tfds')
-    preparation.prepare(drawn.DrawnFaces(faces={'train': 24, 'val': 8, 'test': 8}, data_dir=directory), 'drawn faces')
+    preparation.prepare(dataset.DrawnFaces(faces={'train': 24, 'val': 8, 'test': 8}, data_dir=directory), 'drawn faces')
     settings = [f'--config.{setting}' for setting in [*SETTINGS, f'data.directory={directory}']]
 
     def train(*more):

@@ -6,8 +6,9 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from gln_jax import checkpoints, errors, parallel, steps
 from gln_jax import config as settings
+from gln_jax.runtime import devices, errors
+from gln_jax.training import checkpoints, steps
 
 CONFIG = settings.default()
 CONFIG.network = 'gn_only'
@@ -64,7 +65,7 @@ def test_a_stage_2_whose_optimiser_is_another_one_comes_back(tmp_path, state):
 
 def test_what_is_saved_is_not_touched_by_the_steps_that_follow(tmp_path, state):
     """The update gives its state's buffers up while the checkpoint is still being written."""
-    double = parallel.mapped(lambda state, hr: (jax.tree.map(lambda leaf: leaf * 2, state), {}))
+    double = devices.mapped(lambda state, hr: (jax.tree.map(lambda leaf: leaf * 2, state), {}))
     hr = jnp.zeros((jax.local_device_count(), 1, 1, 1, 1), jnp.uint8)
     placed, _ = double(state, hr)
     expected = jax.device_get(placed)

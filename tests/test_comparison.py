@@ -11,11 +11,13 @@ from PIL import Image
 import pytest
 
 import evaluate
-from gln_jax import baselines, comparison, errors, images, methods, metrics, networks, pictures, report, scoring, speed
+from gln_jax import images, metrics, weights
 from gln_jax import config as settings
-from gln_jax import weights
-from gln_jax.baselines import fitted, pca
 from gln_jax.data import faces as face_data
+from gln_jax.evaluation import baselines, comparison, methods, report, scoring
+from gln_jax.evaluation.baselines import fitted, pca
+from gln_jax.models import factory
+from gln_jax.runtime import errors
 
 SPLITS = {'train': 24, 'test': 21, 'two': 4, 'lonely': 3}
 PEOPLE = {'two': 2, 'lonely': 1}  # in a split; elsewhere everybody is in one picture
@@ -34,7 +36,7 @@ def root(tmp_path_factory):
                 generator = np.random.default_rng([len(split), number])
                 waves = [np.sin(2 * np.pi * (generator.uniform(1, 3) * y + channel * x)) for channel in (1, 2, 3)]
                 image = 0.5 + 0.3 * np.stack(waves, axis=-1) + generator.normal(0, 0.02, (128, 128, 3))
-                Image.fromarray(pictures.to_bytes(image)).save(root / 'made' / f'{split}{number}.png')
+                Image.fromarray(images.to_bytes(image)).save(root / 'made' / f'{split}{number}.png')
                 index.write(f'{split}{number}.png,{split},made,{split}{number % PEOPLE.get(split, count)}\n')
     return root
 
@@ -45,7 +47,7 @@ def network(root, name, scale=8, degradation='gaussian', seed=0):
     config.network, config.scale, config.degradation = 'gln3', scale, degradation
     config.data.name, config.data.path, config.data.directory = 'folder', str(root / 'made'), str(root / 'prepared')
     lr = jnp.zeros((1, 128 // scale, 128 // scale, 1))
-    shapes = jax.eval_shape(networks.generator(config).init, jax.random.key(0), lr)['params']
+    shapes = jax.eval_shape(factory.generator(config).init, jax.random.key(0), lr)['params']
     generator = np.random.default_rng(seed)
     parameters = jax.tree.map(lambda leaf: generator.normal(0, 0.05, leaf.shape).astype(np.float32), shapes)
     return weights.Loaded(config, parameters, name, {})
@@ -62,7 +64,7 @@ def run(root, loaded, monkeypatch, command):
     """Runs evaluate.py on the networks above: (exit code, standard output, standard error)."""
     read = weights.load_generator
     monkeypatch.setattr(weights, 'load_generator', lambda path: loaded.get(path) or read(path))
-    monkeypatch.setattr(speed, 'SECONDS_EACH', 0)
+    monkeypatch.setattr(scoring, 'SECONDS_EACH', 0)
     monkeypatch.setenv('XDG_CACHE_HOME', str(root / 'cache'))
     return lambda *arguments: command(evaluate.main, '--ckpt=mine', '--data', root / 'made', *arguments)
 
@@ -127,7 +129,7 @@ def test_methods_are_scored_as_by_hand(root, loaded, run, compared):
     by_hand = {'bicubic': images.upsample(lr, 8, 'bicubic')}
     for name, method in baselines.METHODS.items():
         by_hand[name] = method.restorer(method.fit(hr, 8, 'gaussian', **method.SETTINGS), 8)(lr)
-    by_hand['gln'] = networks.upsampler(config, loaded['mine'].parameters)(lr)
+    by_hand['gln'] = factory.upsampler(config, loaded['mine'].parameters)(lr)
     rows = {row['method']: row for row in rows_of(compared / 'test.csv') if row['file'] == face.file}
     for name, restored in by_hand.items():
         assert float(rows[name]['psnr']) == pytest.approx(metrics.psnr(restored, luminance)[0], abs=2e-2), name

@@ -6,11 +6,11 @@ import subprocess
 import sys
 
 
-from gln_jax import compilation
+from gln_jax.runtime import compilation
 
 PROGRAM = '''
 import sys, jax, jax.numpy as jnp
-from gln_jax import compilation
+from gln_jax.runtime import compilation
 compilation.keep(*sys.argv[1:])
 print(jax.jit(lambda x: jnp.tanh(x @ x.T).sum())(jax.random.normal(jax.random.key(0), (64, 64))).item().hex())
 '''

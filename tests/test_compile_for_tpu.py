@@ -12,7 +12,9 @@ import subprocess
 import jax
 import pytest
 
-from gln_jax import compile_for_tpu, compiled_text, networks, steps
+from gln_jax.models import factory
+from gln_jax.training import steps
+from tools import compile_for_tpu, compiled_text
 from configs import x8
 
 TPU_PYTHON = os.environ.get('GLN_TPU_PYTHON')
@@ -81,7 +83,7 @@ def rows(tmp_path_factory):
     folder = tmp_path_factory.mktemp('tpu')
     environment = {name: value for name, value in os.environ.items() if name != 'JAX_COMPILATION_CACHE_DIR'}
     started = [subprocess.Popen(
-        [TPU_PYTHON, '-m', 'gln_jax.compile_for_tpu', 'configs/x8.py:gln4', '--topologies=v5e:2x4', f'--steps={phase}',
+        [TPU_PYTHON, '-m', 'tools.compile_for_tpu', 'configs/x8.py:gln4', '--topologies=v5e:2x4', f'--steps={phase}',
          f'--output={folder / phase}.json'], cwd=pathlib.Path(__file__).parent.parent, env=environment,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for phase in COMPILED]
     for process in started:
@@ -114,7 +116,7 @@ def test_gradients_are_summed_all_at_once(rows, phase):
     """In stage 2, two losses are summed before, to find lambda with."""
     state = jax.eval_shape(lambda: steps.create_state(x8.get_config('gln4')))
     *small, (count, size) = sorted(rows[phase]['sums'], key=lambda sum_: sum_[1])
-    assert count >= len(jax.tree.leaves(state.generator)) and size >= 4 * networks.parameter_count(state.generator)
+    assert count >= len(jax.tree.leaves(state.generator)) and size >= 4 * factory.parameter_count(state.generator)
     assert len(small) <= 1 and sum(size for _, size in small) <= 8
 
 

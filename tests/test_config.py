@@ -4,7 +4,8 @@ import math
 import pytest
 
 from gln_jax import config as settings
-from gln_jax import errors, schedule
+from gln_jax.runtime import errors
+from gln_jax.training import schedule
 
 
 def test_json_round_trip():

@@ -2,7 +2,7 @@ import chex
 import jax
 import pytest
 
-from gln_jax import convolutions
+from gln_jax.models import convolutions
 
 
 @pytest.mark.parametrize('size, inputs, filters', [((5, 5), 2, 16), ((7, 7), 16, 64), ((7, 3), 64, 32), ((5, 3), 16, 1)])

@@ -6,9 +6,11 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from gln_jax import errors, images
-from gln_jax.data import drawing
-from gln_jax.photos import detection, eyes, face_windows, given_eyes, made_photographs, measure_detection, measure_sizes, train_eyes
+from gln_jax import images
+from gln_jax.data.synthetic import drawing
+from gln_jax.photos import detection, eyes, face_windows, given_eyes
+from gln_jax.runtime import errors
+from tools import made_photographs, measure_detection, measure_sizes, train_eyes
 
 BORDERS = (60, 60, 70, 50)  # above, below, left and right of a drawn face
 
@@ -50,7 +52,7 @@ def test_faces_are_found_with_their_eyes_at_full_size_and_tiny(scale):
     assert max(offs) < 0.15 and np.median(offs) < 0.1
 
 
-@pytest.mark.parametrize('degrees', [-150, -90, -45, 35, 45, 90, 180])
+@pytest.mark.parametrize('degrees', [-90, 45, 180])
 def test_a_tilted_face_is_found_beside_an_upright_one_with_its_eyes_in_its_own_order(degrees):
     photo, truth = turned(*photo_of(5), degrees)
     other, other_truth = photo_of(1)

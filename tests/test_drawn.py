@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
-from gln_jax import config as settings
 from gln_jax import images
-from gln_jax.data import drawing, drawn, preparation
+from gln_jax import config as settings
+from gln_jax.data import preparation
 from gln_jax.data import faces as data
+from gln_jax.data.synthetic import dataset, drawing
 
 FACES = {'train': 12, 'val': 4, 'test': 5}
 
@@ -56,7 +57,7 @@ def test_knowing_faces_helps(portraits):
 
 
 def test_the_data_set_holds_what_is_drawn_and_its_splits_share_no_face(tmp_path):
-    preparation.prepare(drawn.DrawnFaces(faces=FACES, data_dir=tmp_path), 'a few drawn faces')
+    preparation.prepare(dataset.DrawnFaces(faces=FACES, data_dir=tmp_path), 'a few drawn faces')
     config = settings.default()
     config.data.directory = str(tmp_path)
     splits = {split: data.load(config, split) for split in FACES}

@@ -9,10 +9,12 @@ import sys
 import pytest
 
 import evaluate
-from gln_jax import compile_for_tpu, errors, files, report, weights
-from gln_jax.data import measure_input
-from gln_jax.photos import measure_detection, show_way
-from gln_jax.study import __main__ as study
+from benchmarks import input_pipeline
+from gln_jax import weights
+from gln_jax.evaluation import report
+from gln_jax.runtime import errors, files
+from tools import compile_for_tpu, measure_detection, photograph_figure
+from tools.studies import __main__ as study
 
 
 @pytest.fixture
@@ -49,7 +51,7 @@ def test_a_disk_that_takes_no_more_is_told(number, said, capsys):
 @pytest.mark.parametrize('lines', [1, 100_000])
 def test_output_that_nobody_reads_ends_a_command_without_a_word(lines):
     """Whether it breaks while the command prints or at its end."""
-    program = f'from gln_jax import errors\nwith errors.reported():\n    print("line\\n" * {lines})'
+    program = f'from gln_jax.runtime import errors\nwith errors.reported():\n    print("line\\n" * {lines})'
     with subprocess.Popen([sys.executable, '-c', program], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdout.close()
         assert process.stderr.read() == b'' and process.wait() == 128 + signal.SIGPIPE
@@ -78,7 +80,7 @@ def test_weights_below_a_file_are_told(file, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize('main, arguments', [
-    (compile_for_tpu.main, ['configs/x8.py']), (show_way.main, ['photo.jpg', '--ckpt=x8-fast'])])
+    (compile_for_tpu.main, ['configs/x8.py']), (photograph_figure.main, ['photo.jpg', '--ckpt=x8-fast'])])
 def test_a_folder_in_the_place_of_the_output_is_told_before_any_work(main, arguments, tmp_path, command):
     code, _, told = command(main, *arguments, f'--output={tmp_path}')
     assert code == 2 and f'{tmp_path}' in only_line(told) and 'is a folder' in told
@@ -88,8 +90,8 @@ def test_a_folder_in_the_place_of_the_output_is_told_before_any_work(main, argum
 @pytest.mark.parametrize('main, arguments, name', [
     (evaluate.main, [], '--images'),
     (measure_detection.main, ['--photos=photos'], '--every'),
-    (measure_input.main, [], '--batch-size'), (measure_input.main, [], '--device'),
-    (show_way.main, ['photo.jpg', '--ckpt=x8-fast', '--output=way.png'], '--crop'),
+    (input_pipeline.main, [], '--batch-size'), (input_pipeline.main, [], '--device'),
+    (photograph_figure.main, ['photo.jpg', '--ckpt=x8-fast', '--output=way.png'], '--crop'),
     (study.main, ['failures', '--ckpt=x8-fast', '--data=faces', '--output=report'], '--images')])
 def test_a_count_is_a_whole_number_above_0(main, arguments, name, number, command):
     code, _, told = command(main, *arguments, f'{name}={number}')
@@ -98,6 +100,6 @@ def test_a_count_is_a_whole_number_above_0(main, arguments, name, number, comman
 
 @pytest.mark.parametrize('workers', ['-1', '0,', '1.5', 'two'])
 def test_workers_are_whole_numbers(workers, command):
-    code, _, told = command(measure_input.main, f'--workers={workers}')
+    code, _, told = command(input_pipeline.main, f'--workers={workers}')
     assert code == 2 and told.endswith(f"argument --workers: '{workers}' is not a number of processes, or several with "
                                        'commas between\n')

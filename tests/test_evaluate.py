@@ -9,9 +9,12 @@ import jax.numpy as jnp
 import pytest
 
 import evaluate
+from gln_jax import metrics, weights
 from gln_jax import config as settings
-from gln_jax import errors, methods, metrics, networks, weights
 from gln_jax.data import faces as face_data
+from gln_jax.evaluation import methods
+from gln_jax.models import factory
+from gln_jax.runtime import errors
 from made_up import made_up_faces
 
 
@@ -22,7 +25,7 @@ def door(monkeypatch, tmp_path):
     config.scale, config.network = 4, 'gln3'
     config.data.update(name='folder', path=str(tmp_path / 'trained_on_this'), directory='of_the_training')
     (tmp_path / 'trained_on_this').mkdir()
-    shapes = jax.eval_shape(networks.generator(config).init, jax.random.key(0), jnp.zeros((1, 32, 32, 1)))['params']
+    shapes = jax.eval_shape(factory.generator(config).init, jax.random.key(0), jnp.zeros((1, 32, 32, 1)))['params']
     parameters = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), shapes)
     asked = []
 

@@ -9,8 +9,10 @@ import pytest
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio
 
+from gln_jax import images, metrics
 from gln_jax import config as settings
-from gln_jax import errors, evaluation, images, metrics, pictures, scoring
+from gln_jax.evaluation import one_network, scoring
+from gln_jax.runtime import errors, picture_grid
 from made_up import Face, made_up_faces
 
 
@@ -25,7 +27,7 @@ def bicubic(lr):
 
 
 def silent(*arguments, **options):
-    return evaluation.evaluate(*arguments, progress=False, **options)
+    return one_network.evaluate(*arguments, progress=False, **options)
 
 
 def rows_of(folder):
@@ -172,7 +174,7 @@ def test_table_names_what_was_measured(capsys):
 
 def test_progress_tells_the_time_left(monkeypatch, capsys):
     monkeypatch.setattr(scoring, 'SECONDS_BETWEEN_REPORTS', 0.0)
-    evaluation.evaluate(bicubic, config_for(), made_up_faces(scoring.BATCH_SIZE + 1))
+    one_network.evaluate(bicubic, config_for(), made_up_faces(scoring.BATCH_SIZE + 1))
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith('16 of 17 faces, ') and lines[-1] == '17 of 17 faces, 0 s left'
 
@@ -223,13 +225,13 @@ def test_diverged_network_is_a_failed_run(tmp_path):
 def test_picture_shows_input_bicubic_network_and_truth(scored):
     faces, _, folder = scored
     page = np.asarray(Image.open(folder / 'faces.png')).astype(int)
-    assert page.shape[1] == pictures.GAP + 4 * (256 + pictures.GAP)
-    for i in scoring.spread(len(faces), evaluation.PICTURED_FACES):
+    assert page.shape[1] == picture_grid.GAP + 4 * (256 + picture_grid.GAP)
+    for i in scoring.spread(len(faces), one_network.PICTURED_FACES):
         truth = jnp.asarray(faces[i].image / 255, jnp.float32)
         lr = images.degrade(truth, 8)
         expected = [images.upsample(lr, 8, 'nearest'), bicubic(lr), bicubic(lr) + 0.01, truth]
-        for column, picture in enumerate(map(pictures.to_bytes, expected)):
-            middle = page[:, pictures.GAP + column * (256 + pictures.GAP) + 128]  # a line of pixels down the column
+        for column, picture in enumerate(map(images.to_bytes, expected)):
+            middle = page[:, picture_grid.GAP + column * (256 + picture_grid.GAP) + 128]  # a line of pixels down the column
             line = picture[:, 64].repeat(2, 0).astype(int)
             differences = [np.abs(middle[top:top + 256] - line).max() for top in range(len(middle) - 255)]
             assert min(differences) <= 1  # there and back between RGB and YUV

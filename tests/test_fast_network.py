@@ -3,15 +3,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from benchmarks import speed
+from gln_jax import images
 from gln_jax import config as settings
-from gln_jax import fast_network, images, networks, speed, steps
+from gln_jax.models import factory, fast
+from gln_jax.training import steps
 
 
 def network(scale, **changes):
     config = settings.default()
     config.network, config.scale = 'fast', scale
     config.fast.update(changes)
-    module = networks.generator(config)
+    module = factory.generator(config)
     return module, jax.random.uniform(jax.random.key(1), (2, 128 // scale, 128 // scale, 1))
 
 
@@ -25,13 +28,13 @@ def test_a_fresh_network_is_bicubic_interpolation(scale):
 @pytest.mark.parametrize('factor', [1, 2, 4])
 def test_space_to_depth_undoes_depth_to_space(factor):
     features = jnp.arange(2 * 4 * 4 * 16.0).reshape(2, 4, 4, 16)
-    hr = fast_network.depth_to_space(features, factor)
+    hr = fast.depth_to_space(features, factor)
     assert hr.shape == (2, 4 * factor, 4 * factor, 16 // factor**2)
-    np.testing.assert_array_equal(fast_network.space_to_depth(hr, factor), features)
+    np.testing.assert_array_equal(fast.space_to_depth(hr, factor), features)
 
 
 def test_depth_to_space_puts_the_channels_of_a_position_side_by_side():
-    hr = fast_network.depth_to_space(jnp.arange(8.0).reshape(1, 1, 2, 4), 2)
+    hr = fast.depth_to_space(jnp.arange(8.0).reshape(1, 1, 2, 4), 2)
     np.testing.assert_array_equal(hr[0, :, :, 0], [[0, 1, 4, 5], [2, 3, 6, 7]])
 
 
@@ -44,7 +47,7 @@ def test_a_size_takes_what_it_is_said_to(scale, size, least, most):
     settings.set_network(config, size)
     assert least < speed.multiply_adds(config) < most
     generator = jax.eval_shape(lambda: steps.create_state(config)).generator
-    assert 2 * networks.parameter_count(generator) < 10e6, 'two bytes each, a weights file would be above 10 MB'
+    assert 2 * factory.parameter_count(generator) < 10e6, 'two bytes each, a weights file would be above 10 MB'
 
 
 def test_without_global_streams_a_pixel_far_away_does_not_matter():

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from gln_jax import errors, files
+from gln_jax.runtime import errors, files
 
 
 @pytest.fixture

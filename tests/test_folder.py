@@ -10,9 +10,10 @@ import numpy as np
 from PIL import Image
 import pytest
 
-from gln_jax import config, errors
+from gln_jax import config
 from gln_jax.data import faces, holdout, pipeline
 from gln_jax.data.image_files import aligned
+from gln_jax.runtime import errors
 
 
 def picture(seed=0, channels=3):

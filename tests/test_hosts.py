@@ -15,9 +15,11 @@ import jax
 import numpy as np
 import pytest
 
-from gln_jax import checkpoints, hosts, steps, supervision
 from gln_jax import config as settings
-from gln_jax.data import drawn, preparation
+from gln_jax.data import preparation
+from gln_jax.data.synthetic import dataset
+from gln_jax.runtime import hosts, supervision
+from gln_jax.training import checkpoints, steps
 
 ROOT = pathlib.Path(__file__).parent.parent
 RECONSTRUCTION_STEPS, TOTAL_STEPS = 10, 10 + 10
@@ -27,7 +29,7 @@ RECONSTRUCTION_STEPS, TOTAL_STEPS = 10, 10 + 10
 def faces(tmp_path_factory):
     """A TFDS data directory with a few drawn faces in it."""
     directory = tmp_path_factory.mktemp('tfds')
-    preparation.prepare(drawn.DrawnFaces(faces={'train': 24, 'val': 8, 'test': 8}, data_dir=directory), 'drawn faces')
+    preparation.prepare(dataset.DrawnFaces(faces={'train': 24, 'val': 8, 'test': 8}, data_dir=directory), 'drawn faces')
     return directory
 
 

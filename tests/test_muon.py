@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from gln_jax import config as settings
-from gln_jax import muon, parallel, steps
+from gln_jax.runtime import devices
+from gln_jax.training import muon, steps
 
 
 @pytest.mark.parametrize('shape', [(24, 8), (8, 40), (16, 16)])
@@ -50,7 +51,7 @@ def test_a_step_is_the_same_on_one_device_and_on_four():
     shapes = {'kernel': (3, 3, 8, 16), 'dense': (64, 12), 'few': (3, 3, 2, 16), 'bias': (16,)}
     parameters = {name: jax.random.normal(key, shape) for key, (name, shape) in zip(keys, shapes.items())}
 
-    def two_steps(devices):
+    def two_steps(count):
         def update(parameters, _):
             optimizer = muon.muon(0.1)
             state, changes = optimizer.init(parameters), parameters
@@ -58,8 +59,8 @@ def test_a_step_is_the_same_on_one_device_and_on_four():
                 gradient = jax.tree.map(lambda leaf: scale * jnp.sin(leaf), parameters)
                 changes, state = optimizer.update(gradient, state, parameters)
             return changes
-        mapped = jax.pmap(update, axis_name=parallel.AXIS, in_axes=(None, 0), out_axes=None, devices=jax.devices()[:devices])
-        return mapped(parameters, np.zeros(devices))
+        mapped = jax.pmap(update, axis_name=devices.AXIS, in_axes=(None, 0), out_axes=None, devices=jax.devices()[:count])
+        return mapped(parameters, np.zeros(count))
 
     one, four = two_steps(1), two_steps(4)
     for name in shapes:

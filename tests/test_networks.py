@@ -4,8 +4,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gln_jax import images
 from gln_jax import config as settings
-from gln_jax import images, networks, steps
+from gln_jax.models import discriminators, factory, gln
+from gln_jax.training import steps
 
 DETAIL_PARAMETERS = {4: 9_192_704, 8: 4_408_064}
 LOCAL_PARAMETERS = {'gln4': 77_073, 'gln6': 239_953, 'gln8': 641_489}
@@ -15,7 +17,7 @@ def module_and_input(network, scale):
     config = settings.default()
     config.network, config.scale = network, scale
     size = images.FACE_SIZE // scale
-    return networks.generator(config), jax.random.uniform(jax.random.key(1), (1, size, size, 1))
+    return factory.generator(config), jax.random.uniform(jax.random.key(1), (1, size, size, 1))
 
 
 def made(network, scale):
@@ -34,7 +36,7 @@ def started(network, scale, parameters):
     config = settings.default()
     config.network, config.scale = network, scale
     start = jax.jit(lambda parameters: steps.create_state(config, parameters).generator)(parameters)
-    return networks.generator(config), start
+    return factory.generator(config), start
 
 
 def restored(module, parameters, lr):
@@ -58,16 +60,16 @@ def test_every_network_gives_an_hr_image(network, scale):
 @pytest.mark.parametrize('network', ['gln4', 'gln6', 'gln8'])
 def test_parameter_counts_are_the_papers(network, scale):
     _, parameters = shapes(network, scale)
-    assert networks.parameter_count(parameters['detail']) == DETAIL_PARAMETERS[scale]
-    assert networks.parameter_count(parameters['local']) == LOCAL_PARAMETERS[network]
-    assert networks.parameter_count(parameters['upsampling']) == (2 * scale) ** 2 + 1
+    assert factory.parameter_count(parameters['detail']) == DETAIL_PARAMETERS[scale]
+    assert factory.parameter_count(parameters['local']) == LOCAL_PARAMETERS[network]
+    assert factory.parameter_count(parameters['upsampling']) == (2 * scale) ** 2 + 1
 
 
 @pytest.mark.parametrize('scale', [4, 8])
 def test_ablations_have_one_stream_only(scale):
-    assert networks.parameter_count(shapes('gn_only', scale)[1]) == DETAIL_PARAMETERS[scale]
+    assert factory.parameter_count(shapes('gn_only', scale)[1]) == DETAIL_PARAMETERS[scale]
     # LN8's first layer sees one map instead of two.
-    assert networks.parameter_count(shapes('ln_only', scale)[1]) == LOCAL_PARAMETERS['gln8'] - 5 * 5 * 16
+    assert factory.parameter_count(shapes('ln_only', scale)[1]) == LOCAL_PARAMETERS['gln8'] - 5 * 5 * 16
 
 
 @pytest.mark.parametrize('scale', [4, 8])
@@ -97,7 +99,7 @@ def test_a_gln_starts_where_one_of_fewer_layers_ended(part, whole):
 @pytest.mark.parametrize('scale', [4, 8])
 def test_fresh_upsampling_stream_is_bilinear_interpolation(scale):
     lr = jax.random.uniform(jax.random.key(2), (3, 128 // scale, 128 // scale, 1))
-    stream = networks.Upsampling(scale)
+    stream = gln.Upsampling(scale)
     hr = stream.apply(stream.init(jax.random.key(0), lr), lr)
     np.testing.assert_allclose(hr, images.upsample(lr, scale, 'bilinear'), atol=1e-6)
 
@@ -107,7 +109,7 @@ def test_upsampling_stream_is_a_deconvolution(scale):
     """Inside the border it equals JAX's transposed convolution with any kernel, not the bilinear one alone."""
     lr = jax.random.uniform(jax.random.key(2), (1, 128 // scale, 128 // scale, 1))
     kernel = jax.random.normal(jax.random.key(3), (2 * scale, 2 * scale))
-    hr = networks.Upsampling(scale).apply({'params': {'kernel': kernel, 'bias': jnp.full(1, 0.25)}}, lr)
+    hr = gln.Upsampling(scale).apply({'params': {'kernel': kernel, 'bias': jnp.full(1, 0.25)}}, lr)
     expected = jax.lax.conv_transpose(lr, kernel[::-1, ::-1, None, None], (scale, scale), 'SAME',
                                       dimension_numbers=('NHWC', 'HWIO', 'NHWC')) + 0.25
     inside = slice(scale, -scale)
@@ -132,7 +134,7 @@ def test_every_pixel_of_the_face_can_change_every_other():
 
 
 def test_discriminator_has_the_papers_layers():
-    discriminator = networks.Discriminator()
+    discriminator = discriminators.Discriminator()
     logits, variables = jax.eval_shape(
         lambda: discriminator.init_with_output(jax.random.key(0), jnp.zeros((3, 128, 128, 1))))
     parameters = variables['params']
@@ -144,7 +146,7 @@ def test_discriminator_has_the_papers_layers():
 def test_the_patch_discriminator_judges_each_patch_by_itself():
     config = settings.default()
     config.adversarial.discriminator = 'patch'
-    discriminator = networks.discriminator(config)
+    discriminator = factory.discriminator(config)
     images = jax.random.uniform(jax.random.key(1), (2, 128, 128, 1))
     parameters = jax.jit(discriminator.init)(jax.random.key(0), images)
     judge = jax.jit(lambda images: discriminator.apply(parameters, images))
@@ -157,7 +159,7 @@ def test_the_patch_discriminator_judges_each_patch_by_itself():
 @pytest.mark.parametrize('layers, columns_at_once', [('ln3', 4), ('ln4', 2)])
 def test_columns_at_once_change_neither_the_image_nor_the_gradient(layers, columns_at_once):
     maps = jax.random.normal(jax.random.key(1), (2, 8, 16, 2))
-    plain, folded = (networks.LocalNetwork(networks.LOCAL_LAYERS[layers], at_once) for at_once in (1, columns_at_once))
+    plain, folded = (gln.LocalNetwork(gln.LOCAL_LAYERS[layers], at_once) for at_once in (1, columns_at_once))
     parameters = jax.jit(plain.init)(jax.random.key(0), maps)
     chex.assert_trees_all_equal(parameters, jax.jit(folded.init)(jax.random.key(0), maps))
     parameters = altered(parameters, 0.05)
@@ -173,16 +175,16 @@ def test_columns_at_once_change_neither_the_image_nor_the_gradient(layers, colum
 
 def test_columns_at_once_are_those_of_the_config():
     config = settings.default()
-    assert networks.generator(config).columns_at_once == 1  # on a CPU
+    assert factory.generator(config).columns_at_once == 1  # on a CPU
     config.columns_at_once = 2
-    assert networks.generator(config).columns_at_once == 2
+    assert factory.generator(config).columns_at_once == 2
 
 
 def test_with_its_mirror_image_a_network_treats_left_and_right_alike():
     module, parameters, lr = made('gln3', 8)
     parameters = altered(parameters, 0.05)
     plain = lambda lr: restored(module, parameters, lr)
-    both = networks.with_mirror_image(plain)
+    both = factory.with_self_ensemble(plain)
     np.testing.assert_allclose(both(lr[:, :, ::-1])[:, :, ::-1], both(lr), atol=1e-5)
     assert np.abs(plain(lr[:, :, ::-1])[:, :, ::-1] - plain(lr)).max() > 0.01
     np.testing.assert_allclose(both(lr), (plain(lr) + plain(lr[:, :, ::-1])[:, :, ::-1]) / 2, atol=1e-6)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gln_jax import config as settings
-from gln_jax import parallel, provenance
+from gln_jax.runtime import devices, provenance
 
 
 def config_of(reconstruction, adversarial=None):
@@ -17,29 +17,29 @@ def config_of(reconstruction, adversarial=None):
     return config
 
 
-@pytest.mark.parametrize('configs, cores, devices', [
+@pytest.mark.parametrize('configs, cores, count', [
     ([config_of(32)], 4, 4), ([config_of(32)], 1, 1), ([config_of(32)], 3, 2), ([config_of(5)], 2, 1),
     ([config_of(12, 8)], 6, 4), ([config_of(12), config_of(8)], 6, 4), ([config_of(None, 16)], 2, 2)])
-def test_cores_become_devices_where_the_batches_can_be_split(configs, cores, devices, monkeypatch):
+def test_cores_become_devices_where_the_batches_can_be_split(configs, cores, count, monkeypatch):
     monkeypatch.setenv('XLA_FLAGS', '--xla_cpu_enable_fast_math=false')
     monkeypatch.setattr(provenance, 'cores', lambda: cores)
-    parallel.a_device_per_core(*(size for config in configs for size in parallel.training_batch_sizes(config).values()))
+    devices.a_device_per_core(*(size for config in configs for size in devices.training_batch_sizes(config).values()))
     first, *added = os.environ['XLA_FLAGS'].split()
     assert first == '--xla_cpu_enable_fast_math=false', 'what was there stays'
-    assert f'{parallel.DEVICE_COUNT}={devices}' in added if devices > 1 else not added
+    assert f'{devices.DEVICE_COUNT}={count}' in added if count > 1 else not added
 
 
 def test_a_number_of_devices_that_is_given_stays(monkeypatch):
-    given = f'{parallel.DEVICE_COUNT}=3'
+    given = f'{devices.DEVICE_COUNT}=3'
     monkeypatch.setenv('XLA_FLAGS', given)
     monkeypatch.setattr(provenance, 'cores', lambda: 4)
-    parallel.a_device_per_core(32)
+    devices.a_device_per_core(32)
     assert os.environ['XLA_FLAGS'] == given
 
 
 @pytest.mark.skipif(provenance.cores() < 2, reason='needs 2 cores')
 def test_jax_then_has_so_many_devices():
-    program = 'import jax; from gln_jax import parallel; parallel.a_device_per_core(32); print(jax.device_count())'
+    program = 'import jax; from gln_jax.runtime import devices; devices.a_device_per_core(32); print(jax.device_count())'
     counted = subprocess.run([sys.executable, '-c', program], env=os.environ | {'XLA_FLAGS': '', 'JAX_PLATFORMS': 'cpu'},
                              capture_output=True, text=True, check=True)
     assert 32 % int(counted.stdout) == 0 and int(counted.stdout) > 1
@@ -50,4 +50,4 @@ def test_a_batch_is_restored_alike_on_all_devices_and_on_one(count):
     """3 images cannot be split over the tests' 4 devices."""
     images = np.random.default_rng(0).random((count, 16, 16, 1), np.float32)
     function = lambda weight, images: weight * jnp.cumsum(images, axis=1)
-    np.testing.assert_allclose(parallel.over_devices(function)(2.0, images), function(2.0, images), rtol=1e-6)
+    np.testing.assert_allclose(devices.over_devices(function)(2.0, images), function(2.0, images), rtol=1e-6)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gln_jax import alignment
+from gln_jax.data import alignment
 from gln_jax.photos import pasting
 from made_up import colours
 

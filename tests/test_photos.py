@@ -7,9 +7,13 @@ from PIL import Image
 import pytest
 
 import gln_jax
-from gln_jax import alignment, config, errors, images, networks, weights
-from gln_jax.data import drawing
-from gln_jax.photos import consistency, face_upsampling, measure_sizes, restoring
+from gln_jax import config, images, weights
+from gln_jax.data import alignment
+from gln_jax.data.synthetic import drawing
+from gln_jax.models import factory
+from gln_jax.photos import consistency, face_upsampling, restoring
+from gln_jax.runtime import errors
+from tools import measure_sizes
 
 
 def fresh(scale):
@@ -17,7 +21,7 @@ def fresh(scale):
     settings = config.default()
     settings.network, settings.scale = 'gln3', scale
     lr = np.zeros((1, 128 // scale, 128 // scale, 1), np.float32)
-    start = jax.jit(networks.generator(settings).init)(jax.random.key(0), lr)
+    start = jax.jit(factory.generator(settings).init)(jax.random.key(0), lr)
     return face_upsampling.FaceUpsampler(weights.Loaded(settings, start['params'], 'fresh', {}))
 
 

@@ -9,8 +9,9 @@ import numpy as np
 from PIL import Image
 import pytest
 
-from gln_jax import config, errors
-from gln_jax.data import augmentation, decoded, faces, pipeline
+from gln_jax import config
+from gln_jax.data import augmentation, cache, faces, pipeline
+from gln_jax.runtime import errors
 
 SIZES = {'web': 12, 'studio': 6, 'phone': 3}
 NO_AUGMENTATION = {'flip': False, 'scale': 0.0, 'shift': 0.0, 'roll': 0.0, 'gamma': 0.0, 'contrast': 0.0}
@@ -83,9 +84,9 @@ def test_decoded_once_or_at_every_visit_gives_the_same(settings, workers):
 def test_decoded_faces_are_made_anew_where_they_are_not_whole(settings, damage):
     found = faces.load(settings, 'train')
     path = pathlib.Path(found.directory) / pipeline.DECODED
-    first = decoded.luminance(found, path)[20]
+    first = cache.luminance(found, path)[20]
     path.write_bytes(damage(path.read_bytes())) if damage else path.unlink()
-    np.testing.assert_array_equal(decoded.luminance(found, path)[20], first)
+    np.testing.assert_array_equal(cache.luminance(found, path)[20], first)
     np.testing.assert_array_equal(first, found.luminance(20))
     assert [file.name for file in path.parent.iterdir() if file.name.startswith('.')] == [], 'nothing is left lying'
 

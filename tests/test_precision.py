@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from gln_jax import config as settings
-from gln_jax import errors, networks, parallel, precision, steps
+from gln_jax.models import factory
+from gln_jax.runtime import devices, errors, precision
+from gln_jax.training import optimizers, steps
 
 HIGHEST = (jax.lax.Precision.HIGHEST,) * 2
 """Of both operands of a product."""
@@ -30,7 +32,7 @@ def config_in(dtype, network='fast'):
 def test_all_matrix_work_but_resampling_is_in_bfloat16(network):
     config = config_in('bfloat16', network)
     state = jax.eval_shape(lambda: steps.create_state(config))
-    restore = precision.applied(networks.generator(config), precision.of(config))
+    restore = precision.applied(factory.generator(config), precision.of(config))
     lr = jax.ShapeDtypeStruct((2, 16, 16, 1), jnp.float32)
     gradient = jax.grad(lambda parameters, lr: restore(parameters, lr).sum())
     kinds = {}
@@ -47,7 +49,7 @@ def test_float32_is_multiplied_in_all_its_bits(network):
     """Accelerators multiply it in fewer where a product does not ask for them, as scores and gradients would then be."""
     config = config_in('float32', network)
     parameters = jax.eval_shape(lambda: steps.create_state(config)).generator
-    restore = precision.applied(networks.generator(config), precision.of(config))
+    restore = precision.applied(factory.generator(config), precision.of(config))
     gradient = jax.grad(lambda parameters, lr: restore(parameters, lr).sum())
     products = [equation for equation in _equations(
         jax.make_jaxpr(gradient)(parameters, jax.ShapeDtypeStruct((2, 16, 16, 1), jnp.float32)).jaxpr)
@@ -67,7 +69,7 @@ def _equations(jaxpr):
 def test_what_is_learnt_and_measured_stays_float32(faces):
     config = config_in('bfloat16')
     state, metrics = jax.eval_shape(_update(config), jax.eval_shape(lambda: steps.create_state(config)),
-                                    parallel.split(faces))
+                                    devices.split(faces))
     assert {leaf.dtype for leaf in jax.tree.leaves(state)} <= {jnp.dtype('float32'), jnp.dtype('int32')}
     assert {leaf.dtype for leaf in jax.tree.leaves(metrics)} == {jnp.dtype('float32')}
 
@@ -91,13 +93,13 @@ def test_unknown_dtype_is_named():
 
 
 def _update(config):
-    return parallel.mapped(steps.generator_update(config, steps.reconstruction_optimizer(config), adversarial=False))
+    return devices.mapped(steps.generator_update(config, optimizers.reconstruction_optimizer(config), adversarial=False))
 
 
 def _psnrs(config, faces, count):
     """Of each step's faces, before the step."""
-    update, state, psnrs = _update(config), parallel.placed(steps.create_state(config)), []
+    update, state, psnrs = _update(config), devices.placed(steps.create_state(config)), []
     for _ in range(count):
-        state, metrics = update(state, parallel.split(faces))
+        state, metrics = update(state, devices.split(faces))
         psnrs.append(float(metrics['psnr']))
     return psnrs

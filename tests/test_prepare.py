@@ -13,9 +13,11 @@ import numpy as np
 from PIL import Image
 import pytest
 
-from gln_jax import alignment, config, errors, images, prepare
-from gln_jax.data import drawing, faces, folder, identities
+from gln_jax import config, images, prepare
+from gln_jax.data import alignment, faces, folder, identities
+from gln_jax.data.synthetic import drawing
 from gln_jax.photos import face_crops, given_eyes, perceptual_hash, preparing
+from gln_jax.runtime import errors
 
 PHOTOS = pathlib.Path(__file__).parents[2] / 'shared' / 'photos'
 LEFT, TOP = 70, 60  # of a drawn face in its photograph

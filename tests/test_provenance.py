@@ -4,7 +4,7 @@ import types
 
 import pytest
 
-from gln_jax import provenance
+from gln_jax.runtime import provenance
 
 
 def test_what_a_run_came_from(tmp_path, monkeypatch):

@@ -15,8 +15,9 @@ import pytest
 import tensorflow_datasets as tfds
 from tensorflow_datasets.datasets.celeb_a import celeb_a_dataset_builder
 
-from gln_jax import config, errors, images
+from gln_jax import config, images
 from gln_jax.data import faces, public
+from gln_jax.runtime import errors
 
 CELEB_A_EYES = {'000001.jpg': (69, 109, 106, 113), '000002.jpg': (68, 112, 110, 108), '000003.jpg': (70, 111, 107, 111)}
 CELEB_A_SPLITS = {'000001.jpg': 0, '000002.jpg': 1, '000003.jpg': 2}

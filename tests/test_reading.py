@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps
 import pytest
 
-from gln_jax import errors
 from gln_jax.data.image_files import metadata, reading, truncated, writing
+from gln_jax.runtime import errors
 from made_up import colours
 from made_up_files import ASCII, LONG, RATIONAL, SHORT, UNDEFINED, exif_block, png, tiff, tiff_page
 

@@ -4,12 +4,12 @@ import numpy as np
 from PIL import Image
 import pytest
 
-from gln_jax import speed
-from gln_jax.data import measure_input
+from benchmarks import input_pipeline, speed
+from gln_jax.evaluation import scoring
 
 
 def test_a_row_has_the_networks_size_and_its_rates(monkeypatch, capsys):
-    monkeypatch.setattr(speed, 'SECONDS_EACH', 0.0)
+    monkeypatch.setattr(scoring, 'SECONDS_EACH', 0.0)
     speed.main(['--networks=gln3', '--scales=8', '--batch-sizes=4', '--dtypes=float32,bfloat16'])
     *_, in_float32, in_bfloat16, starts = capsys.readouterr().out.splitlines()
     for row, dtype in ((in_float32.split(), 'float32'), (in_bfloat16.split(), 'bfloat16')):
@@ -23,7 +23,7 @@ def test_a_row_has_the_networks_size_and_its_rates(monkeypatch, capsys):
     (['--networks=gln9'], 'config.network'), (['--scales=3'], 'config.scale'), (['--batch-sizes=3'], '--batch-sizes'),
     (['--dtypes=float33'], "'float33' is none of"), (['--dtypes=auto'], "'auto' is none of")])
 def test_what_cannot_be_measured_is_said(arguments, message, monkeypatch, capsys):
-    monkeypatch.setattr(speed, 'SECONDS_EACH', 0.0)
+    monkeypatch.setattr(scoring, 'SECONDS_EACH', 0.0)
     with pytest.raises(SystemExit) as ended:
         speed.main(arguments)
     assert ended.value.code == 2 and message in capsys.readouterr().err
@@ -35,8 +35,8 @@ def test_input_is_measured_in_each_way_to_read(monkeypatch, capsys, tmp_path):
         (tmp_path / 'train').mkdir(exist_ok=True)
         Image.fromarray(face).save(tmp_path / 'train' / f'{number}.png')
     monkeypatch.setenv('TFDS_DATA_DIR', str(tmp_path / 'prepared'))
-    monkeypatch.setattr(measure_input, 'SECONDS_EACH', 0.2)
-    measure_input.main([f'--data={tmp_path}', '--workers=0,1', '--batch-size=8', '--device=1000000'])
+    monkeypatch.setattr(input_pipeline, 'SECONDS_EACH', 0.2)
+    input_pipeline.main([f'--data={tmp_path}', '--workers=0,1', '--batch-size=8', '--device=1000000'])
     rows = [line.split() for line in capsys.readouterr().out.splitlines()[-4:]]
     assert [row[-4] for row in rows] == ['thread', '1', 'thread', '1']
     assert all(float(row[-3].replace(',', '')) > 0 and float(row[-1][:-1]) > 2 for row in rows), 'nothing is so fast'

@@ -4,8 +4,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gln_jax import losses
 from gln_jax import config as settings
-from gln_jax import errors, losses, networks, parallel, steps
+from gln_jax.models import factory
+from gln_jax.runtime import devices, errors
+from gln_jax.training import optimizers, steps
 
 
 @pytest.fixture(scope='module')
@@ -24,17 +27,17 @@ def sgd_config():
 
 
 def generator_update(config, adversarial):
-    optimizer = (steps.adversarial_optimizer if adversarial else steps.reconstruction_optimizer)(config)
+    optimizer = (optimizers.adversarial_optimizer if adversarial else optimizers.reconstruction_optimizer)(config)
     return steps.generator_update(config, optimizer, adversarial)
 
 
-def both_stages(config, faces, devices):
+def both_stages(config, faces, count):
     """The state after two steps of each kind, on so many devices."""
-    state, devices = steps.create_state(config), jax.devices()[:devices]
-    batch = faces.reshape(len(devices), -1, *faces.shape[1:])
-    reconstruct = parallel.mapped(generator_update(config, False), devices)
-    discriminate = parallel.mapped(steps.discriminator_update(config, steps.discriminator_optimizer(config)), devices)
-    generate = parallel.mapped(generator_update(config, True), devices)
+    state, over = steps.create_state(config), jax.devices()[:count]
+    batch = faces.reshape(len(over), -1, *faces.shape[1:])
+    reconstruct = devices.mapped(generator_update(config, False), over)
+    discriminate = devices.mapped(steps.discriminator_update(config, optimizers.discriminator_optimizer(config)), over)
+    generate = devices.mapped(generator_update(config, True), over)
     for update in (reconstruct, reconstruct):
         state, metrics = update(state, batch)
     state = steps.begin_adversarial(config, state)
@@ -59,7 +62,7 @@ def test_stage_1_minimises_the_loss_that_the_config_names(faces):
     config, gradient_norms = sgd_config(), {}
     for name in settings.LOSSES:
         config.reconstruction.loss = name
-        _, metrics = parallel.mapped(generator_update(config, False), jax.devices()[:1])(
+        _, metrics = devices.mapped(generator_update(config, False), jax.devices()[:1])(
             steps.create_state(config), faces[None])
         assert metrics['reconstruction_loss'] > 1e6, 'L_MS is told whatever is minimised'
         gradient_norms[name] = float(metrics['gradient_norm'])
@@ -72,10 +75,10 @@ def test_a_teacher_takes_its_share_of_the_gradient(faces, share):
     """A network that is its own teacher has nothing to learn of it, and so much less to learn of the truth."""
     config, gradient_norms, told = sgd_config(), {}, {}
     config.reconstruction.teacher_share = share
-    network, parameters = networks.generator(config), steps.create_state(config).generator
+    network, parameters = factory.generator(config), steps.create_state(config).generator
     for teacher in (None, lambda lr: network.apply({'params': parameters}, lr)):
-        update = steps.generator_update(config, steps.reconstruction_optimizer(config), False, teacher)
-        _, metrics = parallel.mapped(update, jax.devices()[:1])(steps.create_state(config), faces[None])
+        update = steps.generator_update(config, optimizers.reconstruction_optimizer(config), False, teacher)
+        _, metrics = devices.mapped(update, jax.devices()[:1])(steps.create_state(config), faces[None])
         gradient_norms[bool(teacher)], told[bool(teacher)] = metrics['gradient_norm'], metrics['reconstruction_loss']
     left = float(gradient_norms[True] / gradient_norms[False])
     assert left == pytest.approx(1 - share, abs=1e-3)
@@ -86,14 +89,14 @@ def test_auto_lambda_makes_the_adversarial_term_a_tenth(faces):
     config = sgd_config()
     state = steps.begin_adversarial(config, steps.create_state(config))
     assert state.adversarial_weight == steps.UNSET
-    generate = parallel.mapped(generator_update(config, True))
-    state, metrics = generate(state, parallel.split(faces))
+    generate = devices.mapped(generator_update(config, True))
+    state, metrics = generate(state, devices.split(faces))
     metrics = jax.device_get(metrics)
     term = metrics['adversarial_weight'] * metrics['adversarial_loss']
     assert term == pytest.approx(0.1 * metrics['reconstruction_loss'], rel=1e-4)
-    assert metrics['generator_loss'] == pytest.approx(1.1 * metrics['reconstruction_loss'], rel=1e-4)
+    assert metrics['loss'] == pytest.approx(1.1 * metrics['reconstruction_loss'], rel=1e-4)
     found = float(state.adversarial_weight)
-    state, _ = generate(state, parallel.split(255 - faces))
+    state, _ = generate(state, devices.split(255 - faces))
     assert state.adversarial_weight == found, 'lambda is found once'
 
 
@@ -101,11 +104,11 @@ def test_a_given_lambda_stays(faces):
     config = sgd_config()
     config.adversarial.weight = '8e3'
     state = steps.begin_adversarial(config, steps.create_state(config))
-    _, metrics = parallel.mapped(generator_update(config, True))(state, parallel.split(faces))
+    _, metrics = devices.mapped(generator_update(config, True))(state, devices.split(faces))
     metrics = jax.device_get(metrics)
     assert metrics['adversarial_weight'] == 8e3
     expected = metrics['reconstruction_loss'] + 8e3 * metrics['adversarial_loss']
-    assert metrics['generator_loss'] == pytest.approx(expected, rel=1e-5)
+    assert metrics['loss'] == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize('discriminator', settings.DISCRIMINATORS)
@@ -113,12 +116,12 @@ def test_each_update_leaves_the_other_network_alone(discriminator, faces):
     config = sgd_config()
     config.adversarial.discriminator = discriminator
     state = jax.device_get(steps.begin_adversarial(config, steps.create_state(config)))
-    discriminate = parallel.mapped(steps.discriminator_update(config, steps.discriminator_optimizer(config)))
-    after, metrics = discriminate(state, parallel.split(faces))
+    discriminate = devices.mapped(steps.discriminator_update(config, optimizers.discriminator_optimizer(config)))
+    after, metrics = discriminate(state, devices.split(faces))
     chex.assert_trees_all_equal(after.generator, state.generator)
     assert changed(after.discriminator, state.discriminator)
     assert 0 <= metrics['discriminator_accuracy'] <= 1
-    after, _ = parallel.mapped(generator_update(config, True))(state, parallel.split(faces))
+    after, _ = devices.mapped(generator_update(config, True))(state, devices.split(faces))
     chex.assert_trees_all_equal(after.discriminator, state.discriminator)
     assert changed(after.generator, state.generator)
     assert after.step == state.step + 1
@@ -128,9 +131,9 @@ def test_the_adversarial_term_pulls_towards_what_the_discriminator_takes_for_rea
     """With lambda far above L_MS, a step on the same faces lowers the adversarial loss."""
     config = sgd_config()
     config.adversarial.update(weight='1e12', generator_learning_rate=1e-16)
-    generate = parallel.mapped(generator_update(config, True))
-    state, first = generate(steps.begin_adversarial(config, steps.create_state(config)), parallel.split(faces))
-    _, second = generate(state, parallel.split(faces))
+    generate = devices.mapped(generator_update(config, True))
+    state, first = generate(steps.begin_adversarial(config, steps.create_state(config)), devices.split(faces))
+    _, second = generate(state, devices.split(faces))
     assert second['adversarial_loss'] < first['adversarial_loss']
 
 
@@ -144,7 +147,7 @@ def test_stage_2_starts_from_the_average():
 def test_average_follows_the_generator(faces):
     config = sgd_config()
     config.optimizer.average_decay = 0.0
-    state, _ = parallel.mapped(generator_update(config, False))(steps.create_state(config), parallel.split(faces))
+    state, _ = devices.mapped(generator_update(config, False))(steps.create_state(config), devices.split(faces))
     chex.assert_trees_all_close(state.average, state.generator)
 
 
@@ -161,7 +164,7 @@ def test_the_rate_of_stage_1_rises_and_then_falls_along_a_cosine():
     config.optimizer.update(name='sgd', momentum=0.0, clip_norm=0.0, learning_rate=1.0, warmup_steps=4,
                             final_learning_rate_share=0.1)
     config.reconstruction.steps = 44
-    optimizer, kernel = steps.reconstruction_optimizer(config), {'kernel': jnp.zeros(())}
+    optimizer, kernel = optimizers.reconstruction_optimizer(config), {'kernel': jnp.zeros(())}
     state, rates = optimizer.init(kernel), []
     for _ in range(45):
         change, state = optimizer.update({'kernel': jnp.ones(())}, state, kernel)
@@ -173,7 +176,7 @@ def test_the_rate_of_stage_1_rises_and_then_falls_along_a_cosine():
 def test_sgd_moves_biases_as_a_network_on_0_to_255_pixels_would():
     """One linear layer fitted by hand in both units: the same rate must give the same image."""
     config = sgd_config()
-    optimizer = steps.reconstruction_optimizer(config)
+    optimizer = optimizers.reconstruction_optimizer(config)
     inputs, target = jnp.linspace(0, 1, 16), jnp.linspace(0.2, 0.9, 16)
     parameters = {'layer': {'kernel': jnp.array(0.5), 'bias': jnp.array(0.1)}}
     def loss(parameters):
@@ -187,7 +190,7 @@ def test_sgd_moves_biases_as_a_network_on_0_to_255_pixels_would():
 
 def test_a_batch_that_cannot_be_split_is_refused():
     with pytest.raises(errors.InputError, match='30 faces cannot be split over 4 devices'):
-        parallel.check_batch_size(30, 'config.reconstruction.batch_size')
+        devices.check_batch_size(30, 'config.reconstruction.batch_size')
 
 
 def changed(before, after):

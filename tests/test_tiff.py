@@ -7,8 +7,8 @@ from PIL import Image
 import pytest
 import tifffile
 
-from gln_jax import errors
 from gln_jax.data.image_files import reading
+from gln_jax.runtime import errors
 from made_up import colours
 from made_up_files import LONG, tiff, tiff_page
 

@@ -15,9 +15,12 @@ import evaluate
 import jax
 import pytest
 
-from gln_jax import checkpoints, errors, files, provenance, steps, supervision, training, weights
+from gln_jax import weights
 from gln_jax import config as settings
-from gln_jax.data import drawn, preparation
+from gln_jax.data import preparation
+from gln_jax.data.synthetic import dataset
+from gln_jax.runtime import errors, files, provenance, supervision
+from gln_jax.training import checkpoints, run, steps
 
 ROOT = pathlib.Path(__file__).parent.parent
 FACES = {'train': 24, 'val': 8, 'test': 8}
@@ -28,7 +31,7 @@ RECONSTRUCTION_STEPS, TOTAL_STEPS = 60, 60 + 2 * 20
 def drawn_faces(tmp_path_factory):
     """A TFDS data directory with a few drawn faces in it."""
     directory = tmp_path_factory.mktemp('tfds')
-    preparation.prepare(drawn.DrawnFaces(faces=FACES, data_dir=directory), 'a few drawn faces')
+    preparation.prepare(dataset.DrawnFaces(faces=FACES, data_dir=directory), 'a few drawn faces')
     return directory
 
 
@@ -141,9 +144,9 @@ def test_killed_between_its_two_checkpoints_a_run_has_the_end_of_stage_1(config,
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
         patch.setattr(checkpoints.Checkpoints, 'save', killed_before_the_latest)
-        training.train(config, tmp_path / 'run')
+        run.train(config, tmp_path / 'run')
     assert (tmp_path / 'run' / checkpoints.RECONSTRUCTION / '2').is_dir()
-    training.train(config, tmp_path / 'run')
+    run.train(config, tmp_path / 'run')
     assert (tmp_path / 'run' / checkpoints.LATEST / '2').is_dir()
 
 
@@ -154,14 +157,14 @@ def test_what_is_wrong_with_the_data_leaves_the_workdir_free(config, tmp_path, f
     room, name = field.split('.')
     mistaken[room][name] = wrong
     with pytest.raises(errors.InputError, match=wrong.partition(':')[0]):
-        training.train(mistaken, tmp_path / 'run', to_be_scored=True)
+        run.train(mistaken, tmp_path / 'run', to_be_scored=True)
     assert not list((tmp_path / 'run').iterdir())
 
 
 def test_a_stage_that_a_run_lacks_may_have_any_batch_size(config, tmp_path):
     config = settings.from_json(settings.to_json(config))
     config.reconstruction.steps, config.adversarial.turns, config.adversarial.batch_size = 1, 0, 5
-    training.train(config, tmp_path / 'run')
+    run.train(config, tmp_path / 'run')
 
 
 @pytest.fixture
@@ -191,7 +194,7 @@ def test_told_to_end_a_run_saves_first(config, undisturbed, in_the_foreground, t
 def test_a_finished_run_has_nothing_left_to_train(config, undisturbed, capsys):
     """Here on four devices, while the run itself had one: any checkpoint restores onto any number."""
     before = provenance.of(undisturbed[0])
-    training.train(config, undisturbed[0])
+    run.train(config, undisturbed[0])
     assert f'continuing from step {TOTAL_STEPS}' in capsys.readouterr().out
     assert provenance.of(undisturbed[0]) == before, 'the start of a run is told, not that it went on'
 
@@ -199,13 +202,13 @@ def test_a_finished_run_has_nothing_left_to_train(config, undisturbed, capsys):
 def test_a_run_may_start_from_the_weights_of_another(config, undisturbed, tmp_path):
     config = settings.from_json(settings.to_json(config))
     config.reconstruction.steps, config.adversarial.turns, config.optimizer.learning_rate = 1, 0, 1e-9
-    training.train(config, tmp_path / 'run', init=undisturbed[0])
+    run.train(config, tmp_path / 'run', **weights.for_training(config, undisturbed[0]))
     there = weights.load_generator(undisturbed[0]).parameters
     chex.assert_trees_all_close(final_state(config, tmp_path / 'run', 1).generator, there, atol=1e-6)
     assert '--noscore' in provenance.of(tmp_path / 'run')['started_from']['command']
     shutil.rmtree(tmp_path / 'run' / checkpoints.LATEST)
     shutil.rmtree(tmp_path / 'run' / checkpoints.RECONSTRUCTION)
-    training.train(config, tmp_path / 'run')
+    run.train(config, tmp_path / 'run')
     assert 'started_from' not in provenance.of(tmp_path / 'run'), 'without a checkpoint it began anew'
 
 
@@ -214,9 +217,9 @@ def test_stage_2_alone_starts_from_the_weights_of_another(config, undisturbed, t
     config = settings.from_json(settings.to_json(config))
     config.reconstruction.steps, config.optimizer.name = 0, 'muon'
     with pytest.raises(errors.InputError, match='--init'):
-        training.train(config, tmp_path / 'run')
+        run.train(config, tmp_path / 'run')
     config.adversarial.update(turns=1, discriminator_steps=1, generator_steps=1, generator_learning_rate=1e-9)
-    training.train(config, tmp_path / 'run', init=undisturbed[0])
+    run.train(config, tmp_path / 'run', **weights.for_training(config, undisturbed[0]))
     there, start = weights.load_generator(undisturbed[0]).parameters, final_state(config, tmp_path / 'run', 2)
     chex.assert_trees_all_close(start.generator, there, atol=1e-6)
     assert start.adversarial_weight > 0, 'the adversarial term was there'
@@ -224,7 +227,7 @@ def test_stage_2_alone_starts_from_the_weights_of_another(config, undisturbed, t
     shutil.copytree(tmp_path / 'run' / checkpoints.LATEST / '2', tmp_path / '0')
     chex.assert_trees_all_equal(weights.load_generator(tmp_path / '0').parameters, start.average)
     config.adversarial.turns = 2
-    training.train(config, tmp_path / 'run', init=undisturbed[0])
+    run.train(config, tmp_path / 'run', **weights.for_training(config, undisturbed[0]))
     assert 'continuing from step 2' in capsys.readouterr().out
 
 
@@ -232,7 +235,7 @@ def test_the_weights_of_another_network_are_no_start(config, undisturbed, tmp_pa
     config = settings.from_json(settings.to_json(config))
     config.network = 'gln3'
     with pytest.raises(errors.InputError, match='its network is gn_only'):
-        training.train(config, tmp_path / 'run', init=undisturbed[0])
+        run.train(config, tmp_path / 'run', **weights.for_training(config, undisturbed[0]))
     assert not (tmp_path / 'run').exists()
 
 
@@ -242,13 +245,13 @@ def test_a_run_may_have_another_network_as_its_teacher(config, undisturbed, tmp_
     config.reconstruction.steps, config.adversarial.turns = 3, 0
     for teacher in ('', str(undisturbed[0])):
         config.reconstruction.teacher = teacher
-        training.train(config, tmp_path / f'taught{bool(teacher)}')
+        run.train(config, tmp_path / f'taught{bool(teacher)}', **weights.for_training(config))
         learnt[bool(teacher)] = final_state(config, tmp_path / f'taught{bool(teacher)}', 3).generator
     differences = jax.tree.map(lambda one, other: abs(one - other).max(), learnt[True], learnt[False])
     assert max(jax.tree.leaves(differences)) > 1e-4
     config.scale = 4
     with pytest.raises(errors.InputError, match='config.reconstruction.teacher: the scale of .* is 8'):
-        training.train(config, tmp_path / 'run')
+        run.train(config, tmp_path / 'run', **weights.for_training(config))
     assert not (tmp_path / 'run').exists()
 
 

@@ -9,9 +9,12 @@ import numpy as np
 from PIL import Image
 import pytest
 
-from gln_jax import config, errors, images, networks, upsample, weights
-from gln_jax.data import drawing
-from gln_jax.photos import face_upsampling, measure_trust, restoring, show_way, trust
+from gln_jax import config, images, upsample, weights
+from gln_jax.data.synthetic import drawing
+from gln_jax.models import factory
+from gln_jax.photos import face_upsampling, restoring, uncertainty
+from gln_jax.runtime import errors
+from tools import measure_uncertainty, photograph_figure
 
 
 def photo(span=128):
@@ -29,7 +32,7 @@ def disagreement(size):
 def calibration(share=0.1):
     """Of faces that are the worse in everything, the higher their number."""
     numbers = np.arange(100)
-    return trust.calibrate(60 - 0.2 * numbers, [disagreement(1 + number) for number in numbers], 'made-up', share)
+    return uncertainty.calibrate(60 - 0.2 * numbers, [disagreement(1 + number) for number in numbers], 'made-up', share)
 
 
 def test_the_share_that_was_asked_for_is_warned_of():
@@ -56,9 +59,9 @@ def test_perfect_figures_are_numbers_too():
 
 def test_a_calibration_survives_json():
     found = calibration()
-    assert trust.from_dict(json.loads(json.dumps(dataclasses.asdict(found)))) == found
+    assert uncertainty.from_dict(json.loads(json.dumps(dataclasses.asdict(found)))) == found
     with pytest.raises(TypeError):
-        trust.from_dict({'means': [1]})
+        uncertainty.from_dict({'means': [1]})
 
 
 @pytest.fixture(scope='module')
@@ -66,7 +69,7 @@ def plain():
     """A small network before training, as `weights.Loaded`."""
     settings = config.default()
     settings.network = 'gln3'
-    start = jax.jit(networks.generator(settings).init)(jax.random.key(0), np.zeros((1, 16, 16, 1), np.float32))
+    start = jax.jit(factory.generator(settings).init)(jax.random.key(0), np.zeros((1, 16, 16, 1), np.float32))
     return weights.Loaded(settings, jax.device_get(start['params']), 'fresh', {})
 
 
@@ -78,7 +81,7 @@ def weights_file(path, loaded, monkeypatch, known=None):
 
 
 def limits(most_doubt):
-    return trust.Calibration((-45.0, 1.0, 2.0), (2.0, 0.3, 0.3), most_doubt, most_doubt, 'made-up')
+    return uncertainty.Calibration((-45.0, 1.0, 2.0), (2.0, 0.3, 0.3), most_doubt, most_doubt, 'made-up')
 
 
 def test_weights_files_carry_the_calibration_also_when_exported_again(plain, tmp_path, monkeypatch):
@@ -96,7 +99,7 @@ def test_the_command_warns_where_the_doubt_is_above_the_limit(plain, tmp_path, m
     Image.fromarray(np.round(255 * np.clip(lr, 0, 1)).astype(np.uint8)).save(tmp_path / 'face.png')
     upsample.main(['-i', str(tmp_path / 'face.png'), '-o', str(tmp_path / 'out'), '--ckpt', str(file), '--aligned'])
     face, = json.loads((tmp_path / 'out/report.json').read_text())['files'][0]['faces']
-    assert face['warnings'] == ([trust.UNSURE] if warned else []) and ('doubt' in face) == (most_doubt is not None)
+    assert face['warnings'] == ([uncertainty.UNSURE] if warned else []) and ('doubt' in face) == (most_doubt is not None)
     assert ('likely invented' in capsys.readouterr().out) == warned
 
 
@@ -117,7 +120,7 @@ def test_the_measuring_command_ranks_warns_and_writes_weights(plain, tmp_path, m
     file = weights_file(tmp_path / 'x8.safetensors', plain, monkeypatch)
     arguments = ['--ckpt', str(file), '--data', str(faces), '--directory', str(tmp_path / 'tfds'),
                  '--split', 'test/drawn', '--output', str(tmp_path / 'trusted.safetensors')]
-    measure_trust.main(arguments)
+    measure_uncertainty.main(arguments)
     told = capsys.readouterr().out
     lines = told.splitlines()
     gains = {line.split()[0]: float(line.split()[-1]) for line in lines
@@ -129,26 +132,26 @@ def test_the_measuring_command_ranks_warns_and_writes_weights(plain, tmp_path, m
 
 def test_an_output_that_is_there_is_told_before_the_network_is_loaded(tmp_path, command):
     (tmp_path / 'trusted.safetensors').touch()
-    code, _, told = command(measure_trust.main, '--ckpt=nowhere', '--data=nowhere',
+    code, _, told = command(measure_uncertainty.main, '--ckpt=nowhere', '--data=nowhere',
                             f'--output={tmp_path}/trusted.safetensors')
     assert code == 2 and told.endswith('trusted.safetensors: is there already; name another file or remove it\n')
 
 
 def test_auroc_is_the_chance_of_the_right_order():
     is_positive = np.array([True, False, True, False])
-    assert measure_trust.auroc(np.array([4.0, 1, 3, 2]), is_positive) == 1
-    assert measure_trust.auroc(np.array([1.0, 1, 1, 1]), is_positive) == 0.5
-    assert measure_trust.auroc(np.array([2.0, 1, 0, 3]), is_positive) == 0.25
+    assert measure_uncertainty.auroc(np.array([4.0, 1, 3, 2]), is_positive) == 1
+    assert measure_uncertainty.auroc(np.array([1.0, 1, 1, 1]), is_positive) == 0.5
+    assert measure_uncertainty.auroc(np.array([2.0, 1, 0, 3]), is_positive) == 0.25
 
 
 def test_the_whole_way_is_shown(plain, tmp_path, monkeypatch, capsys):
     file = weights_file(tmp_path / 'x8.safetensors', plain, monkeypatch)
     Image.fromarray(photo()[0]).save(tmp_path / 'me.png')
     way = str(tmp_path / 'way.png')
-    show_way.main([str(tmp_path / 'me.png'), '--ckpt', str(file), '--output', way, '--crop', '24'])
-    assert Image.open(way).size[0] == 10 + 6 * (show_way.CELL + 10)
+    photograph_figure.main([str(tmp_path / 'me.png'), '--ckpt', str(file), '--output', way, '--crop', '24'])
+    assert Image.open(way).size[0] == 10 + 6 * (photograph_figure.CELL + 10)
     with pytest.raises(errors.InputError, match='wall: no face was found'):
-        show_way.row(np.full((99, 99, 3), 80, np.uint8), 'wall', 16, face_upsampling.load(file))
+        photograph_figure.row(np.full((99, 99, 3), 80, np.uint8), 'wall', 16, face_upsampling.load(file))
 
 
 def test_the_way_is_of_the_face_nearest_to_the_middle_and_not_of_the_largest(plain):
@@ -156,6 +159,6 @@ def test_the_way_is_of_the_face_nearest_to_the_middle_and_not_of_the_largest(pla
     wide = np.full((len(beside), 2 * beside.shape[1] + ahead.shape[1], 3), ahead[0, 0])
     wide[:, :beside.shape[1]] = beside
     wide[:len(ahead), beside.shape[1]:-beside.shape[1]] = ahead
-    _, captions = show_way.row(wide, 'two', 24, face_upsampling.FaceUpsampler(plain))
+    _, captions = photograph_figure.row(wide, 'two', 24, face_upsampling.FaceUpsampler(plain))
     width = int(captions[0].partition('x')[0])
     assert width == pytest.approx(wide.shape[1] * 24 / 128, rel=0.1), 'two thirds of it would be by the larger face'

@@ -14,10 +14,12 @@ import numpy as np
 from PIL import Image
 import pytest
 
-from gln_jax import alignment, checkpoints, config, images, steps, upsample, weights
-from gln_jax.data import drawing
+from gln_jax import config, images, upsample, weights
+from gln_jax.data import alignment
 from gln_jax.data.image_files import reading, writing
-from gln_jax.photos import outputs
+from gln_jax.data.synthetic import drawing
+from gln_jax.photos import results
+from gln_jax.training import checkpoints, steps
 
 EYES = ((27.1, 22.8), (32.9, 22.8))
 
@@ -145,14 +147,14 @@ def test_a_folder_goes_on_after_bad_files_and_fails_in_the_end(run, tmp_path):
 
 
 def test_a_folder_that_is_interrupted_has_a_report_of_what_is_done(run, tmp_path, monkeypatch):
-    original = outputs.write_photo
+    original = results.write_photo
 
     def interrupted(destination, name, *others):
         if name == 'b':
             raise KeyboardInterrupt
         return original(destination, name, *others)
 
-    monkeypatch.setattr(outputs, 'write_photo', interrupted)
+    monkeypatch.setattr(results, 'write_photo', interrupted)
     for name in 'abc':
         save(tmp_path / f'in/{name}.png', np.full((30, 40, 3), 80, np.uint8))
     assert run('-i', tmp_path / 'in')[0] == 130
@@ -242,7 +244,7 @@ def test_a_photograph_too_large_for_its_format_is_named_before_anything_is_writt
     (['a.jpg', 'b.png'], ['a', 'b']), (['b.jpg', 'b.png'], ['b_jpg', 'b_png']),
     (['b.jpg', 'b.png', 'b_jpg.png'], ['b.jpg', 'b.png', 'b_jpg.png'])])
 def test_every_file_has_a_name_of_its_own(files, names):
-    assert list(outputs.names_of([pathlib.Path(file) for file in files]).values()) == names
+    assert list(results.names_of([pathlib.Path(file) for file in files]).values()) == names
 
 
 def test_bad_arguments_are_one_line(run, tmp_path, network):

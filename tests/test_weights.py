@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from gln_jax import checkpoints, errors, files, networks, steps, weights
+from gln_jax import weights
 from gln_jax import config as settings
+from gln_jax.models import factory
+from gln_jax.runtime import errors, files
+from gln_jax.training import checkpoints, steps
 
 
 @pytest.fixture(scope='module')
@@ -38,9 +41,9 @@ def test_a_weights_file_restores_the_average_in_16_bits(workdir, exported):
     chex.assert_trees_all_equal(here.parameters, jax.tree.map(
         lambda leaf: np.asarray(leaf, np.float16).astype(np.float32), there.parameters))
     lr = jax.random.uniform(jax.random.key(0), (1, 16, 16, 1))
-    hr = networks.upsampler(here.config, here.parameters)(lr)
+    hr = factory.upsampler(here.config, here.parameters)(lr)
     assert hr.shape == (1, 128, 128, 1)
-    np.testing.assert_allclose(hr, networks.upsampler(there.config, there.parameters)(lr), rtol=1e-3)
+    np.testing.assert_allclose(hr, factory.upsampler(there.config, there.parameters)(lr), rtol=1e-3)
 
 
 def test_a_workdir_whose_last_checkpoint_is_damaged_gives_the_one_before_it(workdir, tmp_path, capsys):

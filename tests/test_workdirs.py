@@ -6,9 +6,12 @@ import shutil
 
 import pytest
 
-from gln_jax import checkpoints, errors, provenance, schedule, training, weights, workdirs
+from gln_jax import weights
 from gln_jax import config as settings
-from gln_jax.data import drawn, pipeline, preparation
+from gln_jax.data import pipeline, preparation
+from gln_jax.data.synthetic import dataset
+from gln_jax.runtime import errors, provenance
+from gln_jax.training import checkpoints, run, schedule, workdirs
 
 STEPS = 2
 
@@ -16,7 +19,7 @@ STEPS = 2
 @pytest.fixture(scope='module')
 def config(tmp_path_factory):
     directory = tmp_path_factory.mktemp('tfds')
-    preparation.prepare(drawn.DrawnFaces(faces={'train': 8, 'val': 4, 'test': 4}, data_dir=directory), 'a few drawn faces')
+    preparation.prepare(dataset.DrawnFaces(faces={'train': 8, 'val': 4, 'test': 4}, data_dir=directory), 'a few drawn faces')
     config = settings.default()
     config.network, config.data.directory = 'gn_only', str(directory)
     config.reconstruction.update(steps=STEPS, batch_size=4)
@@ -28,7 +31,7 @@ def config(tmp_path_factory):
 def finished(config, tmp_path_factory):
     """The workdir of a run."""
     workdir = tmp_path_factory.mktemp('runs') / 'finished'
-    training.train(config, workdir)
+    run.train(config, workdir)
     return workdir
 
 
@@ -40,7 +43,7 @@ def half_done(config, finished, tmp_path, monkeypatch):
     config.reconstruction.teacher = str(teacher)
     with monkeypatch.context() as patch:
         patch.setattr(schedule, 'total_steps', lambda config: 1)
-        training.train(config, tmp_path / 'run')
+        run.train(config, tmp_path / 'run', **weights.for_training(config))
     return config, tmp_path / 'run', teacher
 
 
@@ -49,21 +52,21 @@ def test_another_config_in_the_same_workdir_is_refused_by_its_field(config, fini
     other.optimizer.learning_rate = 0.5
     before = (finished / 'config.json').read_bytes()
     with pytest.raises(errors.InputError, match=r'optimizer.learning_rate: 0.001 there, 0.5 now'):
-        training.train(other, finished)
+        run.train(other, finished)
     assert (finished / 'config.json').read_bytes() == before
 
 
 def test_somebody_elses_folder_is_not_written_to(config, tmp_path):
     (tmp_path / 'thesis.txt').write_text('precious')
     with pytest.raises(errors.InputError, match='holds other files'):
-        training.train(config, tmp_path)
+        run.train(config, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ['thesis.txt']
 
 
 def test_a_workdir_that_is_a_file_is_refused(config, tmp_path):
     (tmp_path / 'file').write_text('')
     with pytest.raises(errors.InputError, match='is a file'):
-        training.train(config, tmp_path / 'file')
+        run.train(config, tmp_path / 'file')
 
 
 def test_a_run_needs_the_same_teacher_until_stage_1_has_ended(half_done, tmp_path, capsys):
@@ -72,13 +75,13 @@ def test_a_run_needs_the_same_teacher_until_stage_1_has_ended(half_done, tmp_pat
     teacher.unlink()
     weights.export(workdir, teacher)
     with pytest.raises(errors.InputError, match='began with other parameters of its teacher'):
-        training.train(config, workdir)
+        run.train(config, workdir, **weights.for_training(config))
     shutil.copy(tmp_path / 'kept', teacher)
-    training.train(config, workdir)
+    run.train(config, workdir, **weights.for_training(config))
     assert provenance.of(workdir)['taught_by']['network'] == str(teacher)
     teacher.unlink()
     shutil.rmtree(workdir / checkpoints.LATEST / '1')
-    training.train(config, workdir)
+    run.train(config, workdir, **weights.for_training(config))
     assert f'continuing from step {STEPS}' in capsys.readouterr().out
 
 
@@ -87,25 +90,25 @@ def test_a_run_needs_the_same_faces(half_done):
     changed = provenance.of(workdir) | {'training_faces': {'drawn': 7}}
     (workdir / provenance.FILE).write_text(json.dumps(changed))
     with pytest.raises(errors.InputError, match="other training faces .*'drawn': 7}, now .*'drawn': 8"):
-        training.train(config, workdir)
+        run.train(config, workdir, **weights.for_training(config))
 
 
 def test_a_run_that_began_at_random_is_not_given_a_start_later(half_done, finished):
     config, workdir, _ = half_done
     with pytest.raises(errors.InputError, match='--init: the run in .* began without it'):
-        training.train(config, workdir, init=finished)
+        run.train(config, workdir, **weights.for_training(config, finished))
 
 
 def test_a_run_that_goes_on_needs_its_start_no_more(config, finished, tmp_path, capsys):
-    training.train(config, tmp_path / 'run', init=finished)
-    training.train(config, tmp_path / 'run', init=tmp_path / 'gone')
+    run.train(config, tmp_path / 'run', **weights.for_training(config, finished))
+    run.train(config, tmp_path / 'run', **weights.for_training(config, tmp_path / 'gone'))
     assert f'continuing from step {STEPS}' in capsys.readouterr().out
 
 
 def test_two_processes_do_not_train_in_one_folder(config, finished):
     with workdirs.claimed(finished, config), pytest.raises(errors.InputError, match='another process is training here'):
-        training.train(config, finished)
-    training.train(config, finished)
+        run.train(config, finished)
+    run.train(config, finished)
 
 
 @pytest.mark.parametrize('broken', [False, True])
@@ -128,5 +131,5 @@ def test_what_reads_batches_is_closed_in_the_end(config, tmp_path, monkeypatch, 
 
     monkeypatch.setattr(pipeline, 'training_batches', Batches)
     with pytest.raises(errors.RunError) if broken else contextlib.nullcontext():
-        training.train(config, tmp_path)
+        run.train(config, tmp_path)
     assert opened == closed and len(opened) == 1

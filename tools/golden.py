@@ -10,8 +10,10 @@ import pathlib
 
 import numpy as np
 
-from gln_jax import files, images, networks, weights
-from gln_jax.data import drawing
+from gln_jax import images, weights
+from gln_jax.data.synthetic import drawing
+from gln_jax.models import factory
+from gln_jax.runtime import files
 
 FILE = pathlib.Path(__file__).resolve().parents[1] / 'tests' / 'golden.npz'
 
@@ -32,8 +34,8 @@ def restored(name, values):
     """HR luminance float32 [2, 3, 43, 43] by the released network `name`: its own, and its mean with the mirror image."""
     loaded = weights.load_generator(name)
     lr = values[lr_name(loaded)]
-    upsampler = networks.upsampler(loaded.config, loaded.parameters)
-    both = [np.asarray(upsampler(lr)), np.asarray(networks.with_mirror_image(upsampler)(lr))]
+    upsampler = factory.upsampler(loaded.config, loaded.parameters)
+    both = [np.asarray(upsampler(lr)), np.asarray(factory.with_self_ensemble(upsampler)(lr))]
     return np.stack(both)[:, :, ::STRIDE, ::STRIDE, 0]
 
 

@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import tensorflow_datasets as tfds
 
-from gln_jax import errors
-from gln_jax.data import drawn, folder, public
+from gln_jax.data import folder, public
+from gln_jax.data.synthetic import dataset
+from gln_jax.runtime import errors
 
 
 class Face(NamedTuple):
@@ -93,7 +94,7 @@ def _prepared(data):
     if data.name == 'celeb_a':
         builder = public.prepare('celeb_a', directory)
         return builder, public.celeb_a_splits(builder)
-    builder = drawn.prepare(directory) if data.name == 'drawn' else folder.prepare(data.path, directory)
+    builder = dataset.prepare(directory) if data.name == 'drawn' else folder.prepare(data.path, directory)
     return builder, {split: _PreparedFaces(builder, split) for split in builder.info.splits}
 
 

@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 import tensorflow_datasets as tfds
 
-from gln_jax import errors, files, images
+from gln_jax import images
 from gln_jax.data import holdout, preparation
 from gln_jax.data.image_files import aligned, formats
+from gln_jax.runtime import errors, files
 
 INDEX = 'index.csv'
 SPLITS = ('train', 'val', 'test')

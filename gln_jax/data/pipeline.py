@@ -9,8 +9,8 @@ import grain
 import numpy as np
 
 from gln_jax import config as settings
-from gln_jax import errors, workers
-from gln_jax.data import augmentation, decoded
+from gln_jax.data import augmentation, cache
+from gln_jax.runtime import errors, processes
 
 THREADS = 1  # that read and augment, in each process: several would mostly wait for Python's lock
 BATCHES_AHEAD = 8  # ready before they are asked for, in each process
@@ -47,17 +47,17 @@ def training_batches(faces, config, batch_size, first_step=0, host=0, hosts=1):
     batches = _endless(faces, config).batch(batch_size // hosts).map_with_index(varied)
     batches = batches[first_step * hosts + host::hosts]
     reading = grain.ReadOptions(num_threads=THREADS, prefetch_buffer_size=BATCHES_AHEAD)
-    processes = grain.MultiprocessingOptions(num_workers=config.data.workers, per_worker_buffer_size=BATCHES_AHEAD)
+    reading_by = grain.MultiprocessingOptions(num_workers=config.data.workers, per_worker_buffer_size=BATCHES_AHEAD)
     if not flags.FLAGS.is_parsed():
         flags.FLAGS.mark_as_parsed()  # Grain reads flags of its own; a program without absl never parsed any
-    return iter(batches.to_iter_dataset(reading).mp_prefetch(processes, _end_with_the_run if config.data.workers else None))
+    return iter(batches.to_iter_dataset(reading).mp_prefetch(reading_by, _end_with_the_run if config.data.workers else None))
 
 
 def _end_with_the_run(*_):
     """In a worker: a signal that reaches all processes of a run must leave it what it still reads before it saves."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    workers.die_with_parent()
+    processes.die_with_parent()
 
 
 def _varied(luminance_of, seed, settings, batch_number, face_numbers):
@@ -72,7 +72,7 @@ def luminance_reader(faces, config):
     """The function from a training face's number to its luminance, uint8 [128, 128, 1]."""
     if not config.data.decoded:
         return faces.luminance
-    return decoded.luminance(faces, pathlib.Path(faces.directory) / DECODED).__getitem__
+    return cache.luminance(faces, pathlib.Path(faces.directory) / DECODED).__getitem__
 
 
 def _endless(faces, config):

@@ -7,7 +7,7 @@ import logging
 import tensorflow_datasets as tfds
 from tqdm import tqdm
 
-from gln_jax import errors
+from gln_jax.runtime import errors
 
 logging.getLogger('absl').setLevel(logging.ERROR)  # TFDS warns that what is about to be prepared is not there yet
 

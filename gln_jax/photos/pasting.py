@@ -3,7 +3,8 @@
 import cv2
 import numpy as np
 
-from gln_jax import alignment, images
+from gln_jax import images
+from gln_jax.data import alignment
 
 FEATHER = 16
 """HR pixels over which the face gives way to the photograph, from the border of the 128x128 face inwards."""

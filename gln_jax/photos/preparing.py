@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from gln_jax import errors, files, workers
 from gln_jax.data import folder, holdout, identities
 from gln_jax.data.image_files import formats
 from gln_jax.photos import face_crops, perceptual_hash
+from gln_jax.runtime import errors, files, processes
 
 JOURNAL, REJECTED, FACES = 'prepare.jsonl', 'rejected.csv', 'faces'
 
@@ -164,12 +164,12 @@ def _crop(directory, output, settings, eyes, photo):
 
 
 @contextlib.contextmanager
-def _mapped(function, items, processes):
+def _mapped(function, items, count):
     """The results of `function` for all items, in order. Raises RunError where a process was killed."""
-    if processes == 1:
+    if count == 1:
         yield map(function, items)
         return
-    pool = workers.pool(processes)
+    pool = processes.pool(count)
     try:
         yield pool.map(function, items, chunksize=4)
     except concurrent.futures.BrokenExecutor as error:

@@ -5,9 +5,9 @@ import csv
 from PIL import Image
 import pytest
 
-from gln_jax.data import drawing
-from gln_jax.study import __main__ as door
-from gln_jax.study import failures
+from gln_jax.data.synthetic import drawing
+from tools.studies import failures
+from tools.studies import __main__ as door
 
 
 @pytest.fixture(scope='module')

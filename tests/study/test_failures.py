@@ -7,9 +7,9 @@ import numpy as np
 from PIL import Image
 import pytest
 
-from gln_jax import scoring
-from gln_jax.data import drawing
-from gln_jax.study import conditions, failures, outputs, reports
+from gln_jax.data.synthetic import drawing
+from gln_jax.evaluation import scoring
+from tools.studies import conditions, failures, markdown, results
 
 
 @pytest.fixture
@@ -75,16 +75,16 @@ def test_all_conditions_change_what_they_are_named_for():
 
 def test_a_folder_of_something_else_is_refused(tmp_path):
     (tmp_path / 'letter.txt').write_text('dear')
-    with pytest.raises(outputs.errors.InputError, match='holds other files'):
-        outputs.claimed(tmp_path, {'study': 'failures'})
-    with pytest.raises(outputs.errors.InputError, match='is, or lies below, a file'):
-        outputs.claimed(tmp_path / 'letter.txt', {'study': 'failures'})
+    with pytest.raises(results.errors.InputError, match='holds other files'):
+        results.claimed(tmp_path, {'study': 'failures'})
+    with pytest.raises(results.errors.InputError, match='is, or lies below, a file'):
+        results.claimed(tmp_path / 'letter.txt', {'study': 'failures'})
     assert [path.name for path in tmp_path.iterdir()] == ['letter.txt']
 
 
 def test_what_is_done_is_not_done_again(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(outputs, 'SECONDS_BETWEEN_REPORTS', 0.0)
-    folder, calls = outputs.claimed(tmp_path / 'new', {'study': 'x', 'splits': ('a',)}), []
+    monkeypatch.setattr(results, 'SECONDS_BETWEEN_REPORTS', 0.0)
+    folder, calls = results.claimed(tmp_path / 'new', {'study': 'x', 'splits': ('a',)}), []
 
     def job(name):
         def made():
@@ -95,10 +95,10 @@ def test_what_is_done_is_not_done_again(tmp_path, monkeypatch, capsys):
         return made
     jobs = {name: job(name) for name in ('a', 'b 1', 'c/d')}
     with pytest.raises(KeyboardInterrupt):
-        outputs.worked_through(folder, jobs)
+        results.worked_through(folder, jobs)
     assert '1 of 3 scored' in capsys.readouterr().err
-    outputs.claimed(tmp_path / 'new', {'study': 'x', 'splits': ['a']})
-    assert outputs.worked_through(folder, jobs) == {name: {'value': name} for name in jobs}
+    results.claimed(tmp_path / 'new', {'study': 'x', 'splits': ['a']})
+    assert results.worked_through(folder, jobs) == {name: {'value': name} for name in jobs}
     assert calls == ['a', 'b 1', 'c/d', 'c/d']
 
 
@@ -115,9 +115,9 @@ def test_bad_input_is_told_in_one_line(study, arguments, said, tmp_path, monkeyp
 
 
 def test_numbers_as_they_are_told():
-    assert reports.mean([-0.001], sign='+') == '+0.00' and reports.mean_and_interval([1.0], ['a']) == '1.00'
-    assert reports.mean_and_interval([1.0] * 20, list(range(20)), sign='+') == '+1.00 [+1.00, +1.00]'
-    assert reports.mean_and_interval([1.0] * 19, list(range(19))) == '1.00'  # as evaluate and the report have it
-    assert reports.table(['a', 'b'], [['1', '2']]) == '| a | b |\n| --- | --- |\n| 1 | 2 |'
-    assert 'CC BY' in reports.credit(['london']) and 'mind them' in reports.credit(['lfw'])
+    assert markdown.mean([-0.001], sign='+') == '+0.00' and markdown.mean_and_interval([1.0], ['a']) == '1.00'
+    assert markdown.mean_and_interval([1.0] * 20, list(range(20)), sign='+') == '+1.00 [+1.00, +1.00]'
+    assert markdown.mean_and_interval([1.0] * 19, list(range(19))) == '1.00'  # as evaluate and the report have it
+    assert markdown.table(['a', 'b'], [['1', '2']]) == '| a | b |\n| --- | --- |\n| 1 | 2 |'
+    assert 'CC BY' in markdown.credit(['london']) and 'mind them' in markdown.credit(['lfw'])
     assert scoring.spread(5, None) == [0, 1, 2, 3, 4]

@@ -7,10 +7,14 @@ import numpy as np
 from PIL import Image
 import pytest
 
+from benchmarks import speed
+from gln_jax import weights
 from gln_jax import config as settings
-from gln_jax import checkpoints, parallel, scoring, speed, steps, weights
-from gln_jax.study import __main__ as door
-from gln_jax.study import ablation, adversarial_weight, fine_tuning, runs
+from gln_jax.evaluation import scoring
+from gln_jax.runtime import devices
+from gln_jax.training import checkpoints, steps
+from tools.studies import ablation, adversarial_weight, fine_tuning, runs
+from tools.studies import __main__ as door
 
 
 def no_more(*arguments, **options):
@@ -136,7 +140,7 @@ def test_fine_tuning_scores_every_kept_checkpoint(study, tmp_path):
 
 def test_fine_tuning_is_scored_by_all_cores(study, tmp_path, monkeypatch):
     sizes = []
-    monkeypatch.setattr(parallel, 'a_device_per_core', sizes.append)
+    monkeypatch.setattr(devices, 'a_device_per_core', sizes.append)
     study('fine-tuning', '--init=nowhere', '--runs=a=nowhere', f'--output={tmp_path / "x"}')
     assert sizes == [scoring.BATCH_SIZE], 'before the first network is loaded, which starts JAX'
 

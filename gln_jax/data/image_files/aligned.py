@@ -5,8 +5,9 @@ import pathlib
 
 import numpy as np
 
-from gln_jax import errors, images
+from gln_jax import images
 from gln_jax.data.image_files import formats, reading, writing
+from gln_jax.runtime import errors
 
 _PNG_BITS_AND_COLOUR = slice(24, 26)
 _PNG_8_BIT_RGB = b'\x08\x02'

@@ -7,7 +7,7 @@ import sys
 
 from PIL import Image
 
-from gln_jax import errors, files
+from gln_jax.runtime import errors, files
 
 _ENDINGS = {
     'AVIF': ('.avif',), 'BMP': ('.bmp',), 'DIB': ('.dib',), 'GIF': ('.gif',), 'HEIF': ('.heic', '.heif', '.hif'),

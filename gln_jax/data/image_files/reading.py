@@ -1,7 +1,6 @@
 """Reads pictures of any kind as plain, upright 8-bit sRGB."""
 
 import contextlib
-import io
 import pathlib
 import re
 import struct
@@ -12,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from gln_jax import errors, files
 from gln_jax.data.image_files import colours, formats, metadata, tiff, truncated
+from gln_jax.runtime import errors, files
 
 MOST_PIXELS = 110_000_000
 """Pictures with more pixels are not read: in memory each pixel takes 3 or 4 bytes, several times over."""

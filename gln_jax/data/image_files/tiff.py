@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gln_jax import errors
+from gln_jax.runtime import errors
 
 STARTS = b'II*\0', b'MM\0*', b'II+\0', b'MM\0+'
 """What TIFF and BigTIFF files begin with."""

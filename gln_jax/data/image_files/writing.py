@@ -4,8 +4,8 @@ import io
 
 from PIL import Image
 
-from gln_jax import errors
 from gln_jax.data.image_files import metadata
+from gln_jax.runtime import errors
 
 FORMATS = {'png': 'PNG', 'jpg': 'JPEG', 'webp': 'WEBP'}
 """The formats that pictures are written in, by the file's ending."""

@@ -1,0 +1,175 @@
+"""Measures how fast the networks restore and train on the device that is there, beside what it can do at best.
+
+    python -m benchmarks.speed
+    python -m benchmarks.speed --networks=fast,gln4 --scales=4,8 --batch-sizes=1,16 --dtypes=float32,bfloat16
+
+The ceiling is the rate of a large matrix product in the same number format, on all devices, measured first. A network's share of it
+counts the multiplications and additions that XLA finds in the forward pass, and three times as many for a training step,
+which is train.py's. On CPUs, each core is a device for both (unless XLA_FLAGS says how many there are).
+Each figure is the best of several repetitions: on a machine that does other work too, take ratios from one run and no
+absolute times. Memory and the time of compiling are a training step's; memory is what it needs beside its state. At the
+end, a process of its own takes the first network's first training step from a cold start: without compiled programs from
+before, then with them.
+"""
+
+import argparse
+import functools
+import itertools
+import subprocess
+import sys
+import tempfile
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gln_jax import images
+from gln_jax import config as settings
+from gln_jax.evaluation import scoring
+from gln_jax.models import factory
+from gln_jax.runtime import compilation, devices, errors, precision
+from gln_jax.training import optimizers, steps
+
+DTYPES = 'float32', 'bfloat16'
+MATRIX_SIZE = 2048
+TRAINING_PER_FORWARD = 3  # a backward pass computes as much again for the inputs and for the weights
+
+
+def main(arguments=None):
+    options = _parser().parse_args(arguments)
+    with errors.reported():
+        devices.a_device_per_core(*options.batch_sizes)
+        dtypes = options.dtypes or (['float32'] if jax.default_backend() == 'cpu' else ['bfloat16', 'float32'])
+        configs = [_config(*chosen) for chosen in itertools.product(
+            options.networks, options.scales, dtypes, options.batch_sizes)]
+        if options.first_step:
+            _take_first_step(configs[0], options.first_step)
+            return
+        for config in configs:
+            devices.check_batch_size(config.reconstruction.batch_size, '--batch-sizes')
+        print(f'{jax.device_count()} x {jax.devices()[0].device_kind}, jax {jax.__version__}')
+        ceilings = {dtype: matrix_product_rate(dtype) for dtype in dtypes}
+        for dtype, ceiling in ceilings.items():
+            print(f'matrix product of {MATRIX_SIZE}x{MATRIX_SIZE} in {dtype}: {ceiling / 1e9:,.0f} GFLOP/s')
+        print(f'{"network":>10} {"scale":>5} {"dtype":>8} {"batch":>5} {"GMAC/face":>9} {"parameters":>10} '
+              f'{"restores/s":>10} {"ceiling":>7} {"trains/s":>8} {"ceiling":>7} {"memory":>8} {"compiling":>9}')
+        for config in configs:
+            print(_row(config, ceilings[config.compute_dtype]), flush=True)
+        cold, warm = _cold_starts(options, dtypes[0])
+        print(f'first training step of {options.networks[0]} after a cold start: {cold:.1f} s; '
+              f'with compiled programs kept from before: {warm:.1f} s')
+
+
+def matrix_product_rate(dtype='float32'):
+    """Multiplications and additions per second of a matrix product, in all bits of `dtype`, on all devices of this host.
+
+    It is measured on the first of them: accelerators do as much each, and the cores of a CPU share the work of one.
+    """
+    matrix = jnp.ones((MATRIX_SIZE, MATRIX_SIZE), dtype)
+    product = jax.jit(functools.partial(jnp.matmul, precision=precision.bits(dtype)))
+    count = 1 if jax.default_backend() == 'cpu' else jax.local_device_count()
+    return count * 2 * MATRIX_SIZE**3 / scoring.seconds(lambda: product(matrix, matrix))
+
+
+def multiply_adds(config):
+    """Multiplications with an addition that restoring one face takes, as XLA counts them before it compiles."""
+    state = jax.eval_shape(lambda: steps.create_state(config))
+    lr = images.degrade(jnp.zeros((1, images.FACE_SIZE, images.FACE_SIZE, 1)), config.scale, config.degradation)
+    restore = jax.jit(factory.generator(config).apply).lower({'params': state.generator}, lr)
+    return restore.cost_analysis()['flops'] / 2
+
+
+def _config(network, scale, dtype, batch_size):
+    config = settings.default()
+    config.name, config.scale, config.compute_dtype = network, scale, dtype
+    settings.set_network(config, network)
+    config.reconstruction.batch_size = batch_size
+    config.adversarial.turns = 0
+    settings.check(config)
+    return config
+
+
+def _row(config, ceiling):
+    batch_size = config.reconstruction.batch_size
+    state, hr = steps.create_state(config), _faces(batch_size)
+    lr = images.degrade(jnp.asarray(hr, jnp.float32) / 255, config.scale, config.degradation)
+    restore = devices.over_devices(precision.applied(factory.generator(config), precision.of(config)))
+    began = time.perf_counter()
+    train = _training_update(config).lower(state, devices.split(hr)).compile()
+    compiling = time.perf_counter() - began
+    operations = 2 * multiply_adds(config)
+    parameters = factory.parameter_count(state.generator)
+    memory = train.memory_analysis().temp_size_in_bytes
+    restored = batch_size / scoring.seconds(lambda: restore(state.generator, lr))
+    trained = batch_size / _training_seconds(config, state, hr)
+    return (f'{config.name:>10} {config.scale:>5} {config.compute_dtype:>8} {batch_size:>5} {operations / 2e9:>9.2f} '
+            f'{parameters:>10,} {restored:>10.1f} {restored * operations / ceiling:>7.0%} '
+            f'{trained:>8.1f} {TRAINING_PER_FORWARD * trained * operations / ceiling:>7.0%} '
+            f'{memory / 2**20:>4,.0f} MiB {compiling:>7.1f} s')
+
+
+def _faces(count):
+    shape = (count, images.FACE_SIZE, images.FACE_SIZE, 1)
+    return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+
+
+def _training_update(config):
+    return devices.mapped(steps.generator_update(config, optimizers.reconstruction_optimizer(config), adversarial=False))
+
+
+def _training_seconds(config, state, hr):
+    update = _training_update(config)
+
+    def step():
+        nonlocal state
+        state, metrics = update(state, devices.split(hr))
+        return metrics
+
+    return scoring.seconds(step)
+
+
+def _cold_starts(options, dtype):
+    """Seconds from the start of a process to the end of its first training step: the first time, and the second."""
+    with tempfile.TemporaryDirectory(prefix='gln_jax_') as cache:
+        command = [sys.executable, '-m', 'benchmarks.speed', f'--first-step={cache}', f'--networks={options.networks[0]}',
+                   f'--scales={options.scales[0]}', f'--batch-sizes={options.batch_sizes[0]}',
+                   f'--dtypes={dtype}']
+        seconds = []
+        for _ in range(2):
+            began = time.perf_counter()
+            subprocess.run(command, check=True)
+            seconds.append(time.perf_counter() - began)
+    return seconds
+
+
+def _take_first_step(config, cache):
+    compilation.keep(cache)
+    state = devices.placed(steps.create_state(config))
+    jax.block_until_ready(_training_update(config)(state, devices.split(_faces(config.reconstruction.batch_size))))
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog='python -m benchmarks.speed', description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    words, numbers = lambda text: text.split(','), lambda text: [int(number) for number in text.split(',')]
+    parser.add_argument('--networks', type=words, default=['fast', 'gln4', 'gln8'], metavar='NAME[,NAME...]',
+                        help=f'of {", ".join(settings.VARIANTS)} (default: fast,gln4,gln8)')
+    parser.add_argument('--scales', type=numbers, default=[8, 4], metavar='N[,N...]', help='4, 8 or both (default: 8,4)')
+    parser.add_argument('--batch-sizes', type=numbers, default=[16], metavar='N[,N...]', help='(default: 16)')
+    parser.add_argument('--dtypes', type=_dtypes, metavar='NAME[,NAME...]',
+                        help='float32, bfloat16 or both (default: both, but float32 alone on a CPU)')
+    parser.add_argument('--first-step', metavar='DIR', help=argparse.SUPPRESS)  # what _cold_starts calls
+    return parser
+
+
+def _dtypes(text):
+    names = text.split(',')
+    unknown = [name for name in names if name not in DTYPES]
+    if unknown:
+        raise argparse.ArgumentTypeError(f'{unknown[0]!r} is none of {", ".join(DTYPES)}')
+    return names
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,150 @@
+"""Scores a network and the interpolations that it has to beat on a set of faces, and writes the scores down.
+
+`scoring` says how a face is scored. The LR image is made by the degradation that the network was trained for.
+"""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+from etils import epath
+import numpy as np
+
+from gln_jax import images, metrics, weights
+from gln_jax.evaluation import scoring
+from gln_jax.runtime import errors, files, picture_grid
+
+PICTURED_FACES = 6
+PICTURED = {'lr': 'input', 'bicubic': 'bicubic', 'gln': 'GLN', 'truth': 'truth'}  # columns and their titles
+FILES = _, TABLE, PICTURE = weights.SCORES, 'scores.csv', 'faces.png'
+
+
+def evaluate(upsampler, config, faces, protocol='paper', output=None, data='', checkpoint='', parameters='', limit=None,
+             progress=True):
+    """Scores all methods on all faces, prints the table, and writes scores.json, scores.csv and faces.png.
+
+    Args:
+        upsampler: function of LR luminance [n, 128/scale, 128/scale, 1] in [0, 1] to HR luminance [n, 128, 128, 1].
+        config: its `scale` and `degradation` say how LR images are made.
+        faces: a sequence of faces with `.image` (uint8 RGB [128, 128, 3]), `.file`, `.source` and `.identity`; an empty
+            identity is that of somebody who is in no other image.
+        protocol: one of `metrics.PROTOCOLS`.
+        output: the folder for the three files, made if need be; None writes none. Those of an earlier evaluation are
+            replaced, each whole or not at all.
+        data, checkpoint: what was evaluated, in words, for the table and for scores.json.
+        parameters: the digest of the network's, as of `weights.Loaded`, for scores.json.
+        limit: score only so many faces, spread evenly over the sequence; None is all of them.
+        progress: tell on stderr how far it is, every few seconds.
+
+    Returns:
+        What scores.json holds: {'protocol', 'scale', 'degradation', 'images', 'identities', 'data', 'checkpoint',
+        'parameters', 'methods': {name: {'psnr', 'psnr_interval', 'ssim', 'ssim_interval', 'consistency', 'sharpness'}}}, with means
+        over images of the `scoring.MEASURES`, and intervals [low, high] at 95 % by `metrics.bootstrap_interval` over
+        identities. An interval is None for fewer than `metrics.FEWEST_PEOPLE`; a PSNR is None where it is infinite: an image
+        was restored without any error.
+
+    Raises:
+        errors.InputError: the protocol is unknown, there are no faces, or `output` cannot be used.
+        errors.RunError: a method returned something that is not finite.
+    """
+    if protocol not in metrics.PROTOCOLS:
+        raise errors.InputError(f'protocol {protocol!r} is not known; choose one of {", ".join(metrics.PROTOCOLS)}')
+    if not len(faces):
+        raise errors.InputError(f'{data or "the data"}: there are no faces to score')
+    output = None if output is None else prepared_output(output)
+    restorers = scoring.interpolations(config.scale) | {'gln': scoring.of_luminance(upsampler, config.scale)}
+    chosen = scoring.spread(len(faces), limit)
+    scores = scoring.score(restorers, faces, config, protocol, chosen, scoring.spread(len(chosen), PICTURED_FACES),
+                           progress=progress)
+    summary = {'protocol': protocol, 'scale': config.scale, 'degradation': config.degradation, 'images': len(chosen),
+               'identities': len(set(scores.people)), 'data': data, 'checkpoint': checkpoint,
+               'parameters': parameters,
+               'methods': {method: _averaged(values, scores.people) for method, values in scores.values.items()}}
+    if output is not None:  # scores.json goes first: it is what tells a later evaluation that the folder is one of ours
+        files.write(output / weights.SCORES, json.dumps(summary, indent=2, allow_nan=False) + '\n')
+        files.write(output / TABLE, as_csv(scores))
+        files.write(output / PICTURE, picture_grid.png(_side_by_side(scores, summary)))
+    print(table(summary))
+    return summary
+
+
+def prepared_output(output):
+    """The folder as a Path, made if need be. Raises InputError where our files would replace somebody else's."""
+    output = epath.Path(output)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise errors.InputError(f'{output}: is, or lies below, a file; name a folder for the scores') from None
+    present = [name for name in FILES if (output / name).exists()]
+    if present and not _is_ours(output / weights.SCORES):
+        raise errors.InputError(f'{output / present[0]}: was not written by an evaluation and would be replaced; '
+                                'name another folder for the scores')
+    return output
+
+
+def table(summary):
+    """The lines that the terminal shows, of what `evaluate` returns."""
+    lr_size = images.FACE_SIZE // summary['scale']
+    lines = [f'{summary["data"] or "faces"}: {summary["images"]} images of {summary["identities"]} people; '
+             f'{summary["scale"]}x, {lr_size}x{lr_size} to {images.FACE_SIZE}x{images.FACE_SIZE}, '
+             f'{summary["degradation"]} degradation; protocol {summary["protocol"]}']
+    if summary['identities'] < metrics.FEWEST_PEOPLE:
+        lines.append(f'too few people for an interval, which takes {metrics.FEWEST_PEOPLE} or more')
+    if summary['checkpoint']:
+        lines.append(f'gln: {summary["checkpoint"]}')
+    lines.append(f'{"method":<10} {"PSNR (dB)":>9} {"95 % interval":>18} {"SSIM":>9} {"95 % interval":>18}')
+    for method, score in summary['methods'].items():
+        psnr = 'inf' if score['psnr'] is None else f'{score["psnr"]:.2f}'
+        lines.append(f'{method:<10} {psnr:>9} {_interval_text(score["psnr_interval"], 2):>18} '
+                     f'{score["ssim"]:>9.4f} {_interval_text(score["ssim_interval"], 4):>18}')
+    return '\n'.join(lines)
+
+
+def _averaged(values, people):
+    averaged = {}
+    for measure in ('psnr', 'ssim'):
+        averaged[measure] = finite_mean(values[measure])
+        averaged[f'{measure}_interval'] = metrics.bootstrap_interval(values[measure], groups=people)
+    return averaged | {measure: finite_mean(values[measure]) for measure in ('consistency', 'sharpness')}
+
+
+def finite_mean(values):
+    """The mean, None where it is not finite, as JSON has no infinity."""
+    mean = float(np.mean(values))
+    return mean if np.isfinite(mean) else None
+
+
+def _interval_text(interval, digits):
+    return 'none' if interval is None else f'[{interval[0]:.{digits}f}, {interval[1]:.{digits}f}]'
+
+
+def as_csv(scores):
+    """The text of scores.csv: a row per face and method of a `scoring.Scores`."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator='\n')
+    writer.writerow(('file', 'source', 'identity', 'method', *scoring.MEASURES))
+    for place, name in enumerate(scores.names):
+        for method, values in scores.values.items():
+            writer.writerow((*name, method, *(f'{values[measure][place]:.6f}' for measure in scoring.MEASURES)))
+    return file.getvalue()
+
+
+def _side_by_side(scores, summary):
+    lr_size = images.FACE_SIZE // summary['scale']
+    caption = lambda method, place: '{psnr:.2f} dB, SSIM {ssim:.3f}'.format(
+        **{measure: values[place] for measure, values in scores.values[method].items()})
+    captions = [[f'{lr_size}x{lr_size} pixels', caption('bicubic', place), caption('gln', place),
+                 Path(scores.names[place][0]).stem] for place in sorted(scores.shown)]
+    heading = [summary['data'], f'{summary["scale"]}x', f'{summary["degradation"]} degradation',
+               f'protocol {summary["protocol"]}']
+    rows = [[scores.shown[place][name] for name in PICTURED] for place in sorted(scores.shown)]
+    return picture_grid.grid(list(PICTURED.values()), rows, captions, ', '.join(filter(None, heading)))
+
+
+def _is_ours(scores_file):
+    try:
+        scores = json.loads(scores_file.read_text())
+    except (OSError, ValueError):
+        return False
+    return isinstance(scores, dict) and {'protocol', 'methods'} <= scores.keys()

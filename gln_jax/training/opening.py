@@ -1,0 +1,87 @@
+"""Opens a run: all checks before anything is written, and the state of a run that has no checkpoint yet."""
+
+from typing import Any, Callable, NamedTuple
+
+import jax.numpy as jnp
+from ml_collections import ConfigDict
+
+from gln_jax import config as settings
+from gln_jax.data import faces as face_data
+from gln_jax.data import pipeline
+from gln_jax.models import factory
+from gln_jax.runtime import devices, errors, hosts, precision, provenance
+from gln_jax.training import checkpoints, steps, workdirs
+
+
+class Run(NamedTuple):
+    config: ConfigDict
+    workdir: Any  # as of `files.path`
+    faces: Any  # to train on, as of `data.faces.load`
+    initial: Any  # the `weights.Loaded` that it starts from; None: random weights, or it has a checkpoint
+    teacher: Any  # the `weights.Loaded` that stage 1 learns from; None: no teacher, or stage 1 has ended
+
+    @property
+    def teacher_restores(self) -> Callable:
+        """The teacher's function of LR to HR images, as the mean with the mirror image; None of no teacher."""
+        if self.teacher is None:
+            return None
+        restore = precision.applied(factory.generator(self.teacher.config), jnp.float32)
+        return factory.with_self_ensemble(lambda lr: restore(self.teacher.parameters, lr))
+
+
+def checked(config, workdir, initial, teacher, to_be_scored):
+    """The `Run` of these arguments of `run.train`, before anything is written to `workdir`.
+
+    Raises:
+        InputError: the config, the data or the workdir cannot be used; or the run would not go on as it began.
+    """
+    settings.check(config)
+    if config.reconstruction.teacher and not teacher:
+        raise ValueError('teacher: the config names one; give the function that loads it (weights.for_training)')
+    devices.connect()
+    hosts.wait('devices have met')
+    for field, size in devices.training_batch_sizes(config).items():
+        devices.check_batch_size(size, field)
+    saved = checkpoints.steps_in(workdir)
+    run = Run(config, workdir, None, None if saved else _initial(config, initial),
+              teacher() if teacher and min(saved, default=0) < config.reconstruction.steps else None)
+    if hosts.is_first():
+        workdirs.check_is_free(workdir, config)
+    run = run._replace(faces=_training_faces(config))
+    if saved:
+        workdirs.check_goes_on_as_it_began(workdir, run.faces, initial is not None, run.teacher)
+    if to_be_scored:
+        face_data.load(config, config.validation.test_split)  # a wrong name is an error now, and not when training has ended
+    return run
+
+
+def begun(run, initial, teacher):
+    """The state before the first step, and the `Run` with all that it starts from; its record goes into the workdir."""
+    if checkpoints.steps_in(run.workdir):  # with a checkpoint that was cut short: a bucket shows it as one
+        run = run._replace(initial=_initial(run.config, initial), teacher=teacher and teacher())
+    parameters = run.initial.parameters if run.initial else None
+    state = hosts.from_first(lambda: steps.create_state(run.config, parameters), steps.shape_after(run.config, 0))
+    if hosts.is_first():
+        provenance.record(run.workdir, run.faces, run.initial, run.teacher)
+    return state, run
+
+
+def _initial(config, initial):
+    if not initial and not config.reconstruction.steps:
+        raise errors.InputError('config.reconstruction.steps: stage 2 alone needs a trained generator; name it, --init=...')
+    return initial() if initial else None
+
+
+def _training_faces(config):
+    """What `data.faces.load` gives, prepared where that has not been done. InputError where hosts have different data."""
+    def prepared():
+        faces = face_data.load(config, 'train')
+        pipeline.numbers_by_weight(faces, settings.source_weights(config))
+        pipeline.luminance_reader(faces, config)
+        return faces
+
+    faces = hosts.first_before_others(prepared, 'faces are prepared')
+    if len(faces) != (on_first := hosts.agreed(len(faces))):
+        raise errors.InputError(f'config.data: there are {len(faces):,} faces in train here, and {on_first:,} on the '
+                                'first host; give all hosts the same data')
+    return faces

@@ -1,0 +1,62 @@
+"""Imports go one way: the layers of docs/design.md, from what imports nothing to what imports all."""
+
+import ast
+import functools
+import pathlib
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+FOUNDATION = {'runtime', 'images', 'losses', 'metrics'}
+MAY_IMPORT = {
+    **{layer: FOUNDATION for layer in FOUNDATION},
+    'config': FOUNDATION,
+    'models': {'images', 'runtime'},
+    'data': {'config', 'images', 'runtime'},
+    'training': {'models', 'losses', 'data', 'metrics', 'runtime', 'config', 'images'},
+    'weights': {'models', 'training.checkpoints', 'config', 'images', 'runtime'},
+    'evaluation': {'weights', 'data', 'models', 'metrics', 'config', 'images', 'runtime'},
+    'photos': {'weights', 'data', 'models', 'metrics', 'config', 'images', 'runtime'},
+}
+"""What each part of gln_jax may import, itself aside. The doors, which are not here, may import all of it."""
+
+
+@functools.cache
+def imports():
+    """A tuple of (file, line, imported module) of every import of gln_jax, tools and benchmarks in the project, inside functions too."""
+    found = []
+    for file in [*ROOT.glob('gln_jax/**/*.py'), *ROOT.glob('tools/**/*.py'), *ROOT.glob('benchmarks/*.py')]:
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                package = f'{node.module}.' if isinstance(node, ast.ImportFrom) else ''
+                found += [(file, node.lineno, package + alias.name) for alias in node.names]
+    return tuple(found)
+
+
+def layer(module):
+    """'models' of gln_jax.models.gln.LocalNetwork."""
+    return module.split('.')[1]
+
+
+@pytest.mark.parametrize('place', sorted(MAY_IMPORT))
+def test_each_part_imports_only_what_lies_below_it(place):
+    wrong = []
+    for file, line, module in imports():
+        here = '.'.join(file.relative_to(ROOT).with_suffix('').parts)
+        if here.startswith(f'gln_jax.{place}') and layer(here) == place and module.startswith('gln_jax.'):
+            allowed = MAY_IMPORT[place] | {place}
+            if not any(f'{module}.'.startswith(f'gln_jax.{each}.') for each in allowed):
+                wrong.append(f'{file.relative_to(ROOT)}:{line} imports {module}')
+    assert not wrong, '\n'.join(wrong)
+
+
+def test_nothing_of_the_package_imports_its_tools_and_benchmarks():
+    wrong = [f'{file.relative_to(ROOT)}:{line} imports {module}' for file, line, module in imports()
+             if 'gln_jax' in file.relative_to(ROOT).parts and module.split('.')[0] in ('tools', 'benchmarks')]
+    assert not wrong, '\n'.join(wrong)
+
+
+def test_the_top_of_the_package_has_at_most_17_entries():
+    entries = sorted(path.name for path in (ROOT / 'gln_jax').iterdir() if path.name != '__pycache__')
+    assert len(entries) <= 17, entries

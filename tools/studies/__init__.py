@@ -1,0 +1,1 @@
+"""The paper's questions, answered by numbers: `python -m tools.studies --help`."""
