@@ -1,3 +1,4 @@
+import concurrent.futures
 import importlib.util
 import sys
 
@@ -64,6 +65,14 @@ def test_a_tilted_face_is_found_beside_an_upright_one_with_its_eyes_in_its_own_o
         x, y, width, height = face.box
         middle = eyes_known.mean(axis=0)
         assert x < middle[0] < x + width and y < middle[1] < y + height
+
+
+def test_faces_are_found_alike_from_several_threads():
+    photos = [np.hstack([photo_of(seed)[0], photo_of(seed + 4)[0]])[:, :size] for seed, size in enumerate((496, 420, 300, 250))]
+    alone = [detection.detect(photo) for photo in photos]
+    assert all(alone)
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(detection.detect, photos * 3)) == alone * 3
 
 
 def test_yunet_is_found_without_importing_the_package_that_alters_the_path():
@@ -235,9 +244,9 @@ def test_bad_arguments_of_detect_are_told():
         detection.detect(np.zeros((50, 50), np.uint8))
 
 
-def test_eyes_are_read_from_text_and_put_in_order():
+def test_eyes_are_read_from_text_in_their_order():
     assert given_eyes.parse_eyes('1.5, 2,30,4') == ((1.5, 2), (30, 4))
-    assert given_eyes.parse_eyes('30,4,1.5,2') == ((1.5, 2), (30, 4))
+    assert given_eyes.parse_eyes('30,4,1.5,2') == ((30, 4), (1.5, 2))
 
 
 @pytest.mark.parametrize('text', ['', '1,2,3', '1,2,3,4,5', '1,2,3,x', '1,2,3,nan', '1,2,inf,4', '7,7,7,7'])

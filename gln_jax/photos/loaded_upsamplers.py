@@ -56,5 +56,5 @@ def _once(key, load):
 def _state(name):
     """What changes when a weights file is replaced or a workdir trained on: times and sizes of what lies there."""
     path = pathlib.Path(name)
-    statuses = [(str(each), each.stat()) for each in (path, *sorted(path.glob('*')), *sorted(path.glob('*/*'))) if each.exists()]
-    return tuple((each, status.st_mtime_ns, status.st_size) for each, status in statuses)
+    there = [each for each in (path, *sorted(path.glob('*')), *sorted(path.glob('*/*'))) if each.exists()]
+    return tuple((str(each), each.stat().st_mtime_ns, each.stat().st_size) for each in there)

@@ -14,7 +14,7 @@ from gln_jax.data.image_files import reading
 from gln_jax.photos import detection, face_upsampling, loaded_upsamplers, pasting
 from gln_jax.photos import eyes as eye_regression
 from gln_jax.photos.uncertainty import Trust, judged
-from gln_jax.runtime import errors
+from gln_jax.runtime import errors, processes
 
 MOST_PIXELS_MADE = 50_000_000
 """A photograph is not enlarged beyond so many pixels: 2 times at 12 megapixels, for time and memory that anybody
@@ -97,6 +97,7 @@ def restored(image, eyes, upsamplers, how, tell=lambda step, steps, doing: None)
     tell: is called before each step with the number of steps done, of all steps, and what comes: finding the faces, each
         face, putting them in place.
     """
+    processes.check_is_no_fork()
     pixels = _checked(image)
     height, width = pixels.shape[:2]
     colour = pixels[..., :pixels.shape[-1] - 1] if pixels.shape[-1] in (2, 4) else pixels
