@@ -3,7 +3,11 @@
 `gln_jax.restore` restores the faces of a photograph; see `gln_jax.photos.restoring.restore`.
 """
 
+from gln_jax.runtime import home
+
 __all__ = ['restore']
+
+home.ensure()
 
 
 def __getattr__(name):

@@ -13,6 +13,7 @@ NETWORKS = ('gln8', 'gln6', 'gln4', 'gln3', 'gn', 'gn_only', 'ln_only', 'fast', 
 DATA_NAMES = ('drawn', 'folder', 'lfw', 'celeb_a')
 DISCRIMINATORS = ('paper', 'patch')
 OPTIMIZERS = ('adam', 'sgd', 'muon')
+FACE_SIZES = (128, 64, 32)
 LOSSES = ('squared', 'absolute', 'charbonnier')
 
 FAST_SIZES = {
@@ -38,6 +39,7 @@ def default():
     config.name = 'x8'  # the default workdir is runs/<name>
     config.seed = 0
     config.scale = 8  # HR pixels per LR pixel: 8 (from 16x16) or 4 (from 32x32)
+    config.face_size = 128  # height and width of an HR face, in pixels, one of FACE_SIZES: of less, faces are reduced
     config.network = 'gln8'  # one of NETWORKS
     config.compute_dtype = 'auto'  # of training's matrix work, one of precision.DTYPES; 'auto': bfloat16 but on CPUs
     config.columns_at_once = 0  # that a local network's convolutions take as one (columns.py); 0: 2 on TPUs, 1 elsewhere
@@ -156,6 +158,7 @@ def _follow_the_paper(config):
 def check(config):
     """Raises InputError naming the first field whose value cannot be used."""
     _check_one_of(config, 'scale', (4, 8))
+    _check_one_of(config, 'face_size', FACE_SIZES)
     _check_one_of(config, 'network', NETWORKS)
     _check_one_of(config, 'compute_dtype', precision.DTYPES)
     _check_one_of(config, 'degradation', images.DEGRADATIONS)

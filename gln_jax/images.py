@@ -48,6 +48,14 @@ def yuv_to_rgb(yuv):
     return jnp.clip(jnp.stack([y + red_difference, y + green_difference, y + blue_difference], axis=-1), 0, 1)
 
 
+def of_size(hr, size):
+    """Images [..., size, size, C] from [..., n * size, n * size, C]: the mean of each n x n pixels."""
+    times = hr.shape[-2] // size
+    if times == 1:
+        return hr
+    return hr.reshape(*hr.shape[:-3], size, times, size, times, hr.shape[-1]).mean(axis=(-4, -2))
+
+
 def degrade(hr, scale, degradation='gaussian'):
     """LR images [..., H/scale, W/scale, C] from HR images [..., H, W, C].
 

@@ -23,7 +23,6 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from gln_jax import images
 from gln_jax import config as settings
 from gln_jax.models import factory
 from gln_jax.runtime import command_line, errors, files, provenance
@@ -122,7 +121,7 @@ def load_for(config, path):
     fewer blocks. Raises InputError also where the network in `path` is no part of the config's.
     """
     loaded = load_generator(path)
-    fields = ['scale']
+    fields = ['face_size', 'scale']
     if loaded.config.network not in (config.network, *factory.PARTS.get(config.network, ())):
         fields.append('network')
     whole, part = (jax.tree.map(np.shape, each) for each in (_shapes(config), loaded.parameters))
@@ -136,7 +135,7 @@ def load_for(config, path):
 
 def check_restores_alike(loaded, config, argument):
     """Raises InputError, naming `argument`, where a generator is for another scale or degradation than the config's."""
-    for field in ('scale', 'degradation'):
+    for field in ('face_size', 'scale', 'degradation'):
         if loaded.config[field] != config[field]:
             raise errors.InputError(f'{argument}: the {field} of {loaded.description} is {loaded.config[field]}, '
                                     f'and {config[field]} is needed')
@@ -240,7 +239,7 @@ def _load_file(path):
 
 def _shapes(config):
     """The generator's parameters, as they are nested, with a `jax.ShapeDtypeStruct` in place of each array."""
-    size = images.FACE_SIZE // config.scale
+    size = config.face_size // config.scale
     lr = jax.ShapeDtypeStruct((1, size, size, 1), np.float32)
     return jax.eval_shape(factory.generator(config).init, jax.random.key(0), lr)['params']
 

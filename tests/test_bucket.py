@@ -17,7 +17,7 @@ from gln_jax.runtime import errors, files
 
 ROOT = pathlib.Path(__file__).parent.parent
 RUN = 'gs://faces/runs/tiny'
-SETTINGS = ['network=gn_only', 'reconstruction.steps=6', 'reconstruction.batch_size=4', 'adversarial.batch_size=4',
+SETTINGS = ['network=gn_only', 'face_size=32', 'reconstruction.steps=6', 'reconstruction.batch_size=4', 'adversarial.batch_size=4',
             'adversarial.discriminator_steps=2', 'adversarial.generator_steps=2', 'validation.faces=4',
             'checkpoint.every_steps=3', 'log.every_seconds=0', 'log.pictures_every_steps=6']
 

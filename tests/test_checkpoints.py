@@ -11,7 +11,7 @@ from gln_jax.runtime import devices, errors
 from gln_jax.training import checkpoints, steps
 
 CONFIG = settings.default()
-CONFIG.network = 'gn_only'
+CONFIG.network, CONFIG.face_size = 'gn_only', 32
 
 
 @pytest.fixture(scope='module')

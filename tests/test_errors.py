@@ -40,12 +40,65 @@ def test_a_target_of_the_wrong_kind_is_named(file, target, said, capsys):
 
 @pytest.mark.parametrize('number, said', [
     (errno.ENOSPC, 'no space left on the disk'), (errno.EDQUOT, 'quota'), (errno.EROFS, 'can only be read'),
-    (errno.ENAMETOOLONG, 'too long')])
+    (errno.ENAMETOOLONG, 'too long'), (errno.EIO, 'the disk fails'), (errno.ENOTCONN, 'is not there any more'),
+    (errno.ESTALE, 'is not there any more'), (errno.EACCES, 'no permission'), (errno.EPERM, 'no permission'),
+    (errno.ENOENT, 'is not there, or cannot be made'), (errno.ELOOP, 'leads back'), (errno.EINVAL, 'takes no such name'),
+    (errno.EMFILE, 'ulimit'), (errno.EFBIG, 'too large'), (errno.ETIMEDOUT, 'does not answer')])
 def test_a_disk_that_takes_no_more_is_told(number, said, capsys):
     with pytest.raises(SystemExit) as ended, errors.reported():
         raise OSError(number, os.strerror(number), 'runs/x8/config.json')
     told = only_line(capsys.readouterr().err)
     assert ended.value.code == 2 and told.startswith('error: runs/x8/config.json: ') and said in told
+
+
+@pytest.mark.parametrize('number', [errno.ENOSPC, errno.EIO, errno.ESTALE, errno.ENOTCONN])
+def test_a_disk_s_error_that_a_library_tells_in_words_is_told(number, capsys):
+    with pytest.raises(SystemExit) as ended, errors.reported(), errors.full_disk_as_such('runs/x8'):
+        raise ValueError(f'INTERNAL: writing: {os.strerror(number)} [os error {number}]')
+    assert ended.value.code == 2 and only_line(capsys.readouterr().err).startswith('error: runs/x8: ')
+
+
+@pytest.mark.parametrize('error', [FileNotFoundError(errno.ENOENT, 'of no file'), RuntimeError('of another kind')])
+def test_a_defect_that_looks_like_one_keeps_its_traceback(error):
+    with pytest.raises(type(error)), errors.reported():
+        raise error
+
+
+@pytest.mark.parametrize('variables', [
+    {'PYTHONIOENCODING': 'ascii'}, {'PYTHONIOENCODING': 'ascii', 'LC_ALL': 'C', 'PYTHONUTF8': '0'},
+    {'LC_ALL': 'C', 'PYTHONUTF8': '0'}, {'LC_ALL': 'POSIX', 'PYTHONUTF8': '0', 'PYTHONCOERCECLOCALE': '0'}], ids=str)
+def test_a_name_that_the_terminal_cannot_show_is_printed_as_an_escape(variables, tmp_path):
+    """And its file can be opened, and noted in UTF-8."""
+    (tmp_path / 'in').mkdir()
+    (tmp_path / 'in' / '\U0001f600ü.txt').write_text('found')
+    program = """
+import os, pathlib, sys
+from gln_jax.runtime import errors, files
+with errors.reported():
+    name, = os.listdir('in')
+    files.check_name(name)
+    files.write('noted', name)
+    print(name, pathlib.Path('in', pathlib.Path('noted').read_text('utf-8')).read_text())
+    print(name, file=sys.stderr)
+    raise errors.RunError(name)
+"""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(('LC_', 'PYTHON', 'LANG'))}
+    path = os.path.abspath(os.path.join(os.path.dirname(__file__), '..'))
+    ended = subprocess.run([sys.executable, '-c', program], cwd=tmp_path, capture_output=True,
+                           env=environment | {'PYTHONPATH': path} | variables)
+    shown = b'\\U0001f600\\xfc.txt'
+    assert (ended.returncode, ended.stdout) == (1, shown + b' found\n'), ended.stderr
+    assert ended.stderr.splitlines() == [shown, b'error: ' + shown]
+    assert (tmp_path / 'noted').read_text('utf-8') == '\U0001f600ü.txt'
+
+
+def test_devices_that_are_not_there_are_told():
+    program = 'from gln_jax.runtime import devices, errors\nwith errors.reported():\n    devices.a_device_per_core(1)'
+    ended = subprocess.run([sys.executable, '-c', program], env=os.environ | {'JAX_PLATFORMS': 'cuda'}, text=True,
+                           capture_output=True)
+    last = ended.stderr.splitlines()[-1]
+    assert ended.returncode == 2 and last.startswith('error: JAX_PLATFORMS=cuda: there are no such devices here')
+    assert 'Traceback' not in ended.stderr
 
 
 @pytest.mark.parametrize('lines', [1, 100_000])

@@ -37,7 +37,7 @@ def faces(tmp_path_factory):
 def config():
     """Plain SGD: Adam would hide a gradient of the wrong size."""
     config = settings.default()
-    config.network = 'gn_only'
+    config.network, config.face_size = 'gn_only', 32
     config.optimizer.update(name='sgd', learning_rate=1e-8, average_decay=0.5)
     config.reconstruction.update(steps=RECONSTRUCTION_STEPS, batch_size=4)
     config.adversarial.update(turns=1, discriminator_steps=4, generator_steps=6, batch_size=4, weight='1e6',
@@ -59,7 +59,7 @@ def start(faces, config):
         if process is not None:
             arguments += [f'--coordinator=localhost:{port}', '--num_processes=2', f'--process_id={process}']
         flags = f'--xla_force_host_platform_device_count={1 if process is None else 2}'
-        return subprocess.Popen([sys.executable, 'train.py', '--config=configs/x8.py:gn_only', *arguments], cwd=ROOT,
+        return subprocess.Popen([sys.executable, 'train.py', '--config=configs/x8.py:gn_only', '--config.face_size=32', *arguments], cwd=ROOT,
                                 env=os.environ | {'XLA_FLAGS': flags}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                 text=True)
     return start

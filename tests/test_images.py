@@ -74,3 +74,9 @@ def test_degradation_works_inside_a_compiled_step():
     compiled = jax.jit(lambda hr: images.degrade(hr, 8))
     hr = jax.random.uniform(jax.random.key(0), (2, 128, 128, 1))
     np.testing.assert_allclose(compiled(hr), images.degrade(hr, 8), atol=1e-6)
+
+
+def test_a_face_of_another_size_is_the_mean_of_its_pixels():
+    hr = np.arange(2 * 8 * 8 * 1, dtype=np.float32).reshape(2, 8, 8, 1)
+    assert images.of_size(hr, 8) is hr
+    np.testing.assert_allclose(images.of_size(hr, 4)[1, 3, 2, 0], hr[1, 6:8, 4:6, 0].mean())

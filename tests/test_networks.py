@@ -188,3 +188,13 @@ def test_with_its_mirror_image_a_network_treats_left_and_right_alike():
     np.testing.assert_allclose(both(lr[:, :, ::-1])[:, :, ::-1], both(lr), atol=1e-5)
     assert np.abs(plain(lr[:, :, ::-1])[:, :, ::-1] - plain(lr)).max() > 0.01
     np.testing.assert_allclose(both(lr), (plain(lr) + plain(lr[:, :, ::-1])[:, :, ::-1]) / 2, atol=1e-6)
+
+
+@pytest.mark.parametrize('scale', [4, 8])
+@pytest.mark.parametrize('network', settings.NETWORKS)
+def test_networks_take_the_size_of_a_face(network, scale):
+    module, _ = module_and_input(network, scale)
+    lr = jax.ShapeDtypeStruct((1, 32 // scale, 32 // scale, 1), jnp.float32)
+    output, variables = jax.eval_shape(lambda lr: module.init_with_output(jax.random.key(0), lr), lr)
+    assert output.shape == (1, 32, 32, 1)
+    assert factory.parameter_count(variables['params']) <= factory.parameter_count(shapes(network, scale)[1])

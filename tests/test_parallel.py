@@ -2,12 +2,13 @@ import os
 import subprocess
 import sys
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from gln_jax import config as settings
-from gln_jax.runtime import devices, provenance
+from gln_jax.runtime import devices, errors, provenance
 
 
 def config_of(reconstruction, adversarial=None):
@@ -51,3 +52,23 @@ def test_a_batch_is_restored_alike_on_all_devices_and_on_one(count):
     images = np.random.default_rng(0).random((count, 16, 16, 1), np.float32)
     function = lambda weight, images: weight * jnp.cumsum(images, axis=1)
     np.testing.assert_allclose(devices.over_devices(function)(2.0, images), function(2.0, images), rtol=1e-6)
+
+
+@pytest.mark.parametrize('begin', [lambda: devices.a_device_per_core(1), devices.connect])
+def test_training_has_32_bits_whatever_jax_enable_x64_says(begin):
+    jax.config.update('jax_enable_x64', True)
+    try:
+        begin()
+        assert jnp.asarray(np.zeros(1)).dtype == jnp.float32
+    finally:
+        jax.config.update('jax_enable_x64', False)
+
+
+@pytest.mark.parametrize('error', [RuntimeError("Unable to initialize backend 'nonsense'"), AssertionError()])
+def test_devices_that_jax_does_not_find_are_an_input_error(error, monkeypatch):
+    def devices_of_jax():
+        raise error
+    monkeypatch.setattr(jax, 'devices', devices_of_jax)
+    monkeypatch.setenv('JAX_PLATFORMS', 'nonsense')
+    with pytest.raises(errors.InputError, match='JAX_PLATFORMS=nonsense: there are no such devices here'):
+        devices.connect()

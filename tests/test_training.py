@@ -38,7 +38,7 @@ def drawn_faces(tmp_path_factory):
 @pytest.fixture(scope='module')
 def config(drawn_faces):
     config = settings.default()
-    config.network = 'gn_only'
+    config.network, config.face_size = 'gn_only', 32
     config.data.directory = str(drawn_faces)
     config.reconstruction.update(steps=RECONSTRUCTION_STEPS, batch_size=4)
     config.adversarial.update(turns=2, discriminator_steps=8, generator_steps=12, batch_size=4)

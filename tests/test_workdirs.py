@@ -21,7 +21,7 @@ def config(tmp_path_factory):
     directory = tmp_path_factory.mktemp('tfds')
     preparation.prepare(dataset.DrawnFaces(faces={'train': 8, 'val': 4, 'test': 4}, data_dir=directory), 'a few drawn faces')
     config = settings.default()
-    config.network, config.data.directory = 'gn_only', str(directory)
+    config.network, config.face_size, config.data.directory = 'gn_only', 32, str(directory)
     config.reconstruction.update(steps=STEPS, batch_size=4)
     config.adversarial.turns, config.validation.faces = 0, 4
     return config

@@ -2,7 +2,7 @@
 
 import re
 
-from gln_jax import weights
+from gln_jax import images, weights
 from gln_jax.evaluation import baselines, scoring
 from gln_jax.evaluation.baselines import fitted
 from gln_jax.models import factory
@@ -25,6 +25,9 @@ def named(text, gln):
         InputError: a name is unknown, or given to two networks; or a network cannot be read, or is trained for another
             scale or degradation than `gln`, so that it cannot take the same LR images.
     """
+    if gln.config.face_size != images.FACE_SIZE:
+        raise errors.InputError(f'--methods: {gln.description} is a network for faces of {gln.config.face_size} pixels; a '
+                                f'comparison needs one for {images.FACE_SIZE}')
     chosen = {}
     for word in filter(None, (word.strip() for word in text.split(','))):
         name, is_network, path = (part.strip() for part in word.partition('='))

@@ -11,7 +11,7 @@ from pathlib import Path
 from etils import epath
 import numpy as np
 
-from gln_jax import images, metrics, weights
+from gln_jax import metrics, weights
 from gln_jax.evaluation import scoring
 from gln_jax.runtime import errors, files, picture_grid
 
@@ -38,7 +38,7 @@ def evaluate(upsampler, config, faces, protocol='paper', output=None, data='', c
         progress: tell on stderr how far it is, every few seconds.
 
     Returns:
-        What scores.json holds: {'protocol', 'scale', 'degradation', 'images', 'identities', 'data', 'checkpoint',
+        What scores.json holds: {'protocol', 'face_size', 'scale', 'degradation', 'images', 'identities', 'data', 'checkpoint',
         'parameters', 'methods': {name: {'psnr', 'psnr_interval', 'ssim', 'ssim_interval', 'consistency', 'sharpness'}}}, with means
         over images of the `scoring.MEASURES`, and intervals [low, high] at 95 % by `metrics.bootstrap_interval` over
         identities. An interval is None for fewer than `metrics.FEWEST_PEOPLE`; a PSNR is None where it is infinite: an image
@@ -57,7 +57,8 @@ def evaluate(upsampler, config, faces, protocol='paper', output=None, data='', c
     chosen = scoring.spread(len(faces), limit)
     scores = scoring.score(restorers, faces, config, protocol, chosen, scoring.spread(len(chosen), PICTURED_FACES),
                            progress=progress)
-    summary = {'protocol': protocol, 'scale': config.scale, 'degradation': config.degradation, 'images': len(chosen),
+    summary = {'protocol': protocol, 'face_size': config.face_size, 'scale': config.scale, 'degradation': config.degradation,
+               'images': len(chosen),
                'identities': len(set(scores.people)), 'data': data, 'checkpoint': checkpoint,
                'parameters': parameters,
                'methods': {method: _averaged(values, scores.people) for method, values in scores.values.items()}}
@@ -85,9 +86,9 @@ def prepared_output(output):
 
 def table(summary):
     """The lines that the terminal shows, of what `evaluate` returns."""
-    lr_size = images.FACE_SIZE // summary['scale']
+    lr_size = summary['face_size'] // summary['scale']
     lines = [f'{summary["data"] or "faces"}: {summary["images"]} images of {summary["identities"]} people; '
-             f'{summary["scale"]}x, {lr_size}x{lr_size} to {images.FACE_SIZE}x{images.FACE_SIZE}, '
+             f'{summary["scale"]}x, {lr_size}x{lr_size} to {summary["face_size"]}x{summary["face_size"]}, '
              f'{summary["degradation"]} degradation; protocol {summary["protocol"]}']
     if summary['identities'] < metrics.FEWEST_PEOPLE:
         lines.append(f'too few people for an interval, which takes {metrics.FEWEST_PEOPLE} or more')
@@ -131,7 +132,7 @@ def as_csv(scores):
 
 
 def _side_by_side(scores, summary):
-    lr_size = images.FACE_SIZE // summary['scale']
+    lr_size = summary['face_size'] // summary['scale']
     caption = lambda method, place: '{psnr:.2f} dB, SSIM {ssim:.3f}'.format(
         **{measure: values[place] for measure, values in scores.values[method].items()})
     captions = [[f'{lr_size}x{lr_size} pixels', caption('bicubic', place), caption('gln', place),

@@ -64,7 +64,8 @@ def score(restorers, faces, config, protocol='paper', chosen=None, shown=(), lr_
     Args:
         restorers: {method: restorer}, see `interpolations`.
         faces: a sequence of faces with `.image` (uint8 RGB [128, 128, 3]), `.file`, `.source` and `.identity`.
-        config: its `scale` and `degradation` say how LR images are made, and consistency is measured.
+        config: its `face_size` is that of HR images; its `scale` and `degradation` say how LR images are made, and
+            consistency is measured.
         protocol: one of `metrics.PROTOCOLS`.
         chosen: numbers of the faces that are scored; None is all.
         shown: which of those chosen, from 0, are wanted as pictures.
@@ -83,7 +84,7 @@ def score(restorers, faces, config, protocol='paper', chosen=None, shown=(), lr_
         batch = [faces[number] for number in chosen[start:start + BATCH_SIZE]]
         names += [(face.file, face.source, face.identity) for face in batch]
         filled = np.stack([face.image for face in batch] + [batch[-1].image] * (BATCH_SIZE - len(batch)))
-        truth = images.rgb_to_yuv(jnp.asarray(filled, jnp.float32) / 255)
+        truth = images.rgb_to_yuv(images.of_size(jnp.asarray(filled, jnp.float32) / 255, config.face_size))
         lr = lr_of(truth)
         restored = {method: restore(lr) for method, restore in restorers.items()}
         for method, hr in restored.items():

@@ -7,14 +7,16 @@ here fully connected layers see the LR pixels first and then, between residual b
 of them. What is learnt is a detail map that is added to the bicubic image; it starts at zero.
 """
 
+import math
+
 import flax.linen as nn
 import jax.numpy as jnp
 
 from gln_jax import images
 from gln_jax.models import convolutions
 
-GRID = 16
-"""Height and width of the body's feature maps, at every scale."""
+HR_PIXELS_OF_THE_GRID = 8
+"""A place of the body's feature maps spans so many HR pixels at every scale: they are 16x16 for a face of 128x128."""
 
 FIRST_VIEW_CHANNELS, FIRST_VIEW_UNITS = 16, 256
 LATER_VIEW_CHANNELS, LATER_VIEW_UNITS = 8, 112
@@ -25,7 +27,7 @@ _moderate = nn.initializers.variance_scaling(0.1, 'fan_in', 'normal')
 
 
 class FastGlobalLocalNetwork(nn.Module):
-    """LR luminance [n, h, w, 1] in [0, 1], h and w 16 or 32 -> HR luminance [n, h*scale, w*scale, 1], not clipped."""
+    """LR luminance [n, h, w, 1] in [0, 1] -> HR luminance [n, h*scale, w*scale, 1], not clipped."""
 
     scale: int
     width: int
@@ -36,7 +38,7 @@ class FastGlobalLocalNetwork(nn.Module):
 
     @nn.compact
     def __call__(self, lr):
-        pixels = space_to_depth(2 * lr - 1, lr.shape[1] // GRID)
+        pixels = space_to_depth(2 * lr - 1, HR_PIXELS_OF_THE_GRID // self.scale)
         features = self._body(self._first_features(pixels))
         for width, blocks in zip(self.upsampling_widths, self.upsampling_blocks, strict=True):
             features = depth_to_space(conv(4 * width)(features), 2)
@@ -64,15 +66,16 @@ class FastGlobalLocalNetwork(nn.Module):
 
 
 class FirstGlobalView(nn.Module):
-    """Fully connected layers from all LR pixels [n, 16, 16, c] to a map [n, 16, 16, 16], as in the paper."""
+    """Fully connected layers from all LR pixels [n, h, w, c] to a map [n, h, w, 16], as in the paper."""
 
     @nn.compact
     def __call__(self, pixels):
-        code = pixels.reshape(len(pixels), -1)
+        code = pixels.reshape(pixels.shape[0], -1)
         for _ in range(2):
             code = nn.relu(nn.Dense(FIRST_VIEW_UNITS, kernel_init=_he)(code))
-        view = nn.Dense(GRID**2 * FIRST_VIEW_CHANNELS, kernel_init=_moderate)(code)
-        return view.reshape(len(pixels), GRID, GRID, FIRST_VIEW_CHANNELS)
+        n, height, width, _ = pixels.shape
+        view = nn.Dense(height * width * FIRST_VIEW_CHANNELS, kernel_init=_moderate)(code)
+        return view.reshape(n, height, width, FIRST_VIEW_CHANNELS)
 
 
 class GlobalView(nn.Module):
@@ -81,8 +84,8 @@ class GlobalView(nn.Module):
     @nn.compact
     def __call__(self, features):
         seen = nn.relu(conv(LATER_VIEW_CHANNELS, 1)(features))
-        code = nn.relu(nn.Dense(LATER_VIEW_UNITS, kernel_init=_he)(seen.reshape(len(seen), -1)))
-        view = nn.relu(nn.Dense(seen[0].size, kernel_init=_he)(code)).reshape(seen.shape)
+        code = nn.relu(nn.Dense(LATER_VIEW_UNITS, kernel_init=_he)(seen.reshape(seen.shape[0], -1)))
+        view = nn.relu(nn.Dense(math.prod(seen.shape[1:]), kernel_init=_he)(code)).reshape(seen.shape)
         return features + conv(features.shape[-1], 1, _small)(view)
 
 

@@ -125,7 +125,7 @@ def load(path, scale=None, batch_size=4):
         scale: 4 or 8, the scale that it has to have; None takes whatever it has.
 
     Raises:
-        InputError: there is none, it is damaged, or its scale is another.
+        InputError: there is none, it is damaged, or its scale or the size of its faces is another.
     """
     if path is None:
         path = weights.best(scale or 8)
@@ -133,6 +133,9 @@ def load(path, scale=None, batch_size=4):
     if scale not in (None, loaded.config.scale):
         raise errors.InputError(f'{path}: is a network for {loaded.config.scale}x, and the scale asked for is '
                                 f'{scale}x; give a network for {scale}x or leave the scale to it')
+    if loaded.config.face_size != images.FACE_SIZE:
+        raise errors.InputError(f'{path}: is a network for faces of {loaded.config.face_size} pixels; photographs need one '
+                                f'for {images.FACE_SIZE}')
     return FaceUpsampler(loaded, batch_size)
 
 

@@ -27,14 +27,28 @@ def a_device_per_core(*batch_sizes):
     """Makes every core a device of its own, where the devices are CPUs and batches of all these sizes can be split so.
 
     XLA shares the operations of one device badly over threads: on two devices of one core each, GLN4 and GLN8 train 1.2
-    to 1.4 times as fast, and the fast network restores 1.4 times as fast. To be called before anything else of JAX; does
-    nothing where XLA_FLAGS already says how many devices there are.
+    to 1.4 times as fast, and the fast network restores 1.4 times as fast. To be called before anything else of JAX; leaves
+    it as it is where XLA_FLAGS already says how many devices there are.
+
+    Raises:
+        InputError: there are no devices of the kind that JAX_PLATFORMS names.
     """
     given = os.environ.get('XLA_FLAGS', '')
     devices = max(count for count in range(1, provenance.cores() + 1) if math.gcd(*batch_sizes) % count == 0)
     if devices > 1 and DEVICE_COUNT not in given:
         os.environ['XLA_FLAGS'] = (f'{given} {DEVICE_COUNT}={devices} '
                                    f'--xla_cpu_collective_call_terminate_timeout_seconds={PATIENCE}').strip()
+    _prepare()
+
+
+def _prepare():
+    """Finds the devices, and leaves 64 bits aside: whatever JAX_ENABLE_X64 says, a checkpoint has the same types."""
+    jax.config.update('jax_enable_x64', False)
+    try:
+        jax.devices()
+    except (RuntimeError, AssertionError) as error:  # JAX asserts where it has found a plugin and no device
+        raise errors.InputError(f'JAX_PLATFORMS={os.environ.get("JAX_PLATFORMS", "")}: there are no such devices here, or JAX '
+                                f'is not installed for them; name others, cpu say, or none ({error})') from error
 
 
 def training_batch_sizes(config):
@@ -79,6 +93,7 @@ def connect():
 
     Devices that are CPUs would give up where, at their first common sum, one host is half a minute behind another.
     """
+    _prepare()
     jax.block_until_ready(jax.pmap(lambda one: jax.lax.psum(one, AXIS), axis_name=AXIS)(
         np.ones(jax.local_device_count(), np.float32)))
 

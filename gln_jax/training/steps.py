@@ -46,7 +46,7 @@ def create_state(config, generator=None):
     Those may be a part of the network, as of `weights.load_for`: the rest then starts as it does otherwise.
     """
     generator_key, discriminator_key = jax.random.split(jax.random.key(config.seed))
-    hr = jnp.zeros((1, images.FACE_SIZE, images.FACE_SIZE, 1))
+    hr = jnp.zeros((1, config.face_size, config.face_size, 1))
     lr = images.degrade(hr, config.scale, config.degradation)
     generator = growing.from_part(factory.generator(config).init(generator_key, lr)['params'], generator or {})
     discriminator = factory.discriminator(config).init(discriminator_key, hr)['params']
@@ -114,6 +114,7 @@ def generator_update(config, optimizer, adversarial, teacher=None):
     loss = with_adversarial_term if adversarial else reconstruction
 
     def update(state, hr):
+        hr = images.of_size(hr, config.face_size)
         lr = images.degrade(hr, config.scale, config.degradation)
         gradient, (weight, terms) = jax.grad(loss, has_aux=True)(state.generator, state, lr, hr)
         gradient, metrics = jax.lax.pmean((gradient, terms), devices.AXIS)
@@ -147,6 +148,7 @@ def discriminator_update(config, optimizer):
     generate, discriminate = _networks(config)
 
     def update(state, hr):
+        hr = images.of_size(hr, config.face_size)
         sr = generate(state.generator, images.degrade(hr, config.scale, config.degradation))
 
         def loss(parameters):

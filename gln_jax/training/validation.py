@@ -31,8 +31,9 @@ def function(config):
 
 
 def faces(config):
-    """(HR, LR) images of `config.validation`, [n, 128, 128, 1] and [n, 128 / scale, 128 / scale, 1] in [0, 1]."""
+    """(HR, LR) images of `config.validation`, [n, size, size, 1] and [n, size / scale, size / scale, 1] in [0, 1]."""
     of_split = face_data.load(config, config.validation.split)
     chosen = np.linspace(0, len(of_split) - 1, min(len(of_split), config.validation.faces)).astype(int)  # of all sources
     hr = np.stack([of_split.luminance(index) for index in chosen]) / np.float32(255)
+    hr = images.of_size(hr, config.face_size)
     return hr, images.degrade(hr, config.scale, config.degradation)

@@ -114,7 +114,7 @@ def test_share_of_the_way():
 
 def test_fine_tuning_scores_every_kept_checkpoint(study, tmp_path):
     config = settings.default()
-    config.network = 'gn_only'
+    config.network, config.face_size = 'gn_only', 32
     state = steps.create_state(config)
     for name, steps_done in (('a', (2, 4)), ('b', (3,))):
         with checkpoints.Checkpoints(tmp_path / name / checkpoints.LATEST, config) as kept:

@@ -3,7 +3,6 @@
 import io
 
 import numpy as np
-from PIL import Image
 
 from gln_jax.data.image_files import formats
 
