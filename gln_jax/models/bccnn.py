@@ -7,7 +7,7 @@ one gives the face image, the other a number alpha in [0, 1], the share of the e
 Chosen here, as the paper's sizes do not fit ours (its LR faces are 48x48, its HR faces 100x100) or are not known to us:
 the LR face goes in as it is, 16x16 or 32x32, and is enlarged bicubically for the mixture; kernels and filters of the
 convolutions; 2000 units, as in the paper, before the 128x128 pixels, and 100 before alpha; the face image is linear in
-its last layer. It starts as mid-grey, and alpha at one half. Training is GLN's.
+its last layer. It is mid-grey at first, and alpha at one half. Training is GLN's.
 """
 
 import flax.linen as nn
@@ -39,7 +39,7 @@ class Bccnn(nn.Module):
         features = 2 * lr - 1
         for size, filters in CONVOLUTIONS:
             features = nn.max_pool(nn.tanh(nn.Conv(filters, (size, size))(features)), (2, 2), strides=(2, 2))
-        features = features.reshape(len(lr), -1)
+        features = features.reshape(lr.shape[0], -1)
         code = nn.tanh(nn.Dense(FACE_UNITS, name='face_code')(features))
         face = nn.Dense(enlarged[0].size, kernel_init=_small_normal, bias_init=nn.initializers.constant(0.5),
                         name='face')(code)
