@@ -4,7 +4,6 @@ import io
 import os
 import pathlib
 import struct
-import time
 import zlib
 
 import hypothesis
@@ -161,7 +160,7 @@ def test_a_profile_that_does_nothing_leaves_every_bit_whatever_its_name():
 @pytest.mark.parametrize('chunks, does', [
     ([(b'gAMA', 100000)], lambda light: light), ([(b'gAMA', 55556)], lambda light: light**1.8),
     ([(b'gAMA', 45455)], None), ([(b'sRGB', 0), (b'gAMA', 100000)], None), ([(b'gAMA', 0)], None), ([(b'gAMA', 2**31 - 1)], None),
-    ([(b'cICP', b'\x01\x08\0\x01'), (b'gAMA', 45455)], lambda light: light), ([(b'cICP', b'\x01\x0d\0\x01')], None)], ids=str)
+    ([(b'cICP', b'\x01\x08\0\x01'), (b'gAMA', 45455)], lambda light: light), ([(b'cICP', b'\x01\x0d\0\x01')], None)], ids=lambda value: None if callable(value) else str(value))
 @pytest.mark.parametrize('bits', [8, 16])
 @pytest.mark.parametrize('colour_type', [0, 2])
 def test_the_gamma_of_a_png_without_a_profile_counts(chunks, does, bits, colour_type):
@@ -349,46 +348,6 @@ def test_files_that_may_not_be_read_and_names_that_are_no_text_are_named(tmp_pat
     monkeypatch.setattr(pathlib.Path, 'open', lambda *_: os.open(tmp_path, os.O_WRONLY))  # as root may read all files
     with pytest.raises(errors.InputError, match='secret.jpg: cannot be opened'):
         reading.read(secret)
-
-
-def originals():
-    small = colours(16, 20)
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    grey = Image.fromarray(small[..., 0])
-    return [file_of(small), file_of(small, 'JPEG', exif=exif), file_of(small, 'WEBP'), file_of(small, 'GIF'),
-            file_of(small, 'BMP'), file_of(grey, 'TIFF'), file_of(colours(16, 20, 4), 'PNG'), file_of(small, 'PPM'),
-            file_of(Image.fromarray(small).convert('CMYK'), 'JPEG'), file_of(Image.fromarray(small).quantize(8))]
-
-
-def test_2000_damaged_files_raise_nothing_but_input_errors():
-    """Bytes replaced, cut out, doubled or cut off, in headers more often than elsewhere."""
-    rng = np.random.default_rng(0)
-    files = originals()
-    began, refused = time.perf_counter(), 0
-    for turn in range(2000):
-        content = bytearray(files[turn % len(files)])
-        for _ in range(rng.integers(1, 6)):
-            at = int(rng.integers(len(content)) * rng.random() ** 2)
-            kind = rng.integers(4)
-            if kind == 0:
-                content[at] = int(rng.choice([0, 1, 127, 128, 255, rng.integers(256)]))
-            elif kind == 1:
-                del content[at:at + int(rng.integers(1, 9))]
-            elif kind == 2:
-                content[at:at] = content[at:at + int(rng.integers(1, 30))]
-            elif rng.random() < 0.3:
-                del content[at:]
-            content = content or bytearray(b'\0')
-        try:
-            picture = read(bytes(content))
-        except errors.InputError as error:
-            refused += 1
-            assert '\n' not in str(error).strip()
-        else:
-            assert picture.pixels.dtype == np.uint8 and picture.pixels.shape[-1] in (1, 2, 3, 4)
-    assert 200 < refused < 1990  # the files are damaged, but not all beyond reading
-    assert time.perf_counter() - began < 60
 
 
 @hypothesis.settings(deadline=None, max_examples=60)
