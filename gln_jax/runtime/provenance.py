@@ -12,7 +12,7 @@ import sys
 import jax
 
 import gln_jax
-from gln_jax.runtime import files
+from gln_jax.runtime import files, processors
 
 PACKAGE = pathlib.Path(gln_jax.__file__).resolve().parent
 
@@ -93,9 +93,4 @@ def processor():
         name = next(line.partition(':')[2].strip() for line in lines if line.startswith('model name'))
     except (OSError, StopIteration):
         name = platform.processor() or platform.machine()
-    return f'{cores()} core{"s" if cores() > 1 else ""} of {name}'
-
-
-def cores():
-    """The number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
+    return f'{(cores := processors.cores())} core{"s" if cores > 1 else ""} of {name}'
