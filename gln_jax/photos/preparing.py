@@ -4,6 +4,7 @@ import concurrent.futures
 import contextlib
 import csv
 import functools
+import hashlib
 import io
 import json
 from typing import NamedTuple
@@ -16,7 +17,7 @@ from gln_jax.data.image_files import formats
 from gln_jax.photos import face_crops, perceptual_hash
 from gln_jax.runtime import errors, files, processes
 
-JOURNAL, REJECTED, FACES = 'prepare.jsonl', 'rejected.csv', 'faces'
+JOURNAL, REJECTED, FACES, DUPLICATES = 'prepare.jsonl', 'rejected.csv', 'faces', 'duplicates.json'
 
 FLAGS = {'directory': '-i', 'filters': '--min-size, --min-detail or --detector', 'most_differing_bits': '--duplicate-bits',
          'identity': '--identity', 'source': '--source', 'eyes': '--eyes-csv'}
@@ -72,7 +73,7 @@ def prepare(directory, output, settings, eyes=None, processes=1):
         bar = tqdm(todo, unit=' photos', total=len(photos), initial=len(photos) - len(todo), smoothing=0.05)
         for photo, (kept, rejected) in zip(bar, results):
             journal.note(photo, keys[photo], kept, rejected)
-    index, rejected = _sorted_out(photos, journal, settings)
+    index, rejected = _sorted_out(photos, journal, settings, output)
     journal.remove_faces_but({row['file'] for row in index})
     files.write(output / REJECTED, _as_csv(rejected, ('file', 'left_x', 'left_y', 'right_x', 'right_y', 'reason')))
     files.write(output / folder_contents.INDEX, _as_csv(index, (*folder_contents.Entry._fields, 'photo', 'left_x', 'left_y', 'right_x',
@@ -135,14 +136,14 @@ class Journal:
                     (self._output / face['file']).unlink(missing_ok=True)
 
 
-def _sorted_out(photos, journal, settings):
+def _sorted_out(photos, journal, settings, output):
     """(index, rejected) of all photographs, each face of which was found by itself."""
     rejected = [{'file': photo, **_eye_columns(face['eyes']), 'reason': face['reason']}
                 for photo in photos for face in journal.of(photo)[1]]
     faces = [{'photo': photo, **face} for photo in photos for face in journal.of(photo)[0]]
     faces.sort(key=lambda face: (-face['source_px'], face['file']))  # the largest of a photograph's versions is kept
     hashes = np.array([np.frombuffer(bytes.fromhex(face['hash']), np.uint8) for face in faces])
-    repeated = perceptual_hash.duplicates(hashes, settings.most_differing_bits)
+    repeated = _duplicates(hashes, settings.most_differing_bits, output / DUPLICATES)
     for number, (other, bits) in repeated.items():
         rejected.append({'file': faces[number]['photo'], **_eye_columns(faces[number]['eyes']),
                          'reason': f'duplicate of {faces[other]["photo"]} '
@@ -155,6 +156,21 @@ def _sorted_out(photos, journal, settings):
               'identity': people[face['photo']], 'photo': face['photo'], **_eye_columns(face['eyes']),
               'source_px': face['source_px'], 'detail': face['detail']} for face in kept]
     return sorted(index, key=lambda row: row['file']), sorted(rejected, key=lambda row: row['file'])
+
+
+def _duplicates(hashes, most_bits, path):
+    """As `perceptual_hash.duplicates`, kept in the file `path` for as long as the faces are the same."""
+    digest = hashlib.sha256(f'{most_bits} {hashes.shape}'.encode() + hashes.tobytes()).hexdigest()
+    try:
+        kept = json.loads(path.read_text())
+        if kept['of'] == digest:
+            return {number: (other, bits) for number, other, bits in kept['repeated']}
+    except (OSError, ValueError, KeyError, TypeError):  # there is none, or a damaged one
+        pass
+    found = perceptual_hash.duplicates(hashes, most_bits, functools.partial(
+        tqdm, desc='sorting out duplicates', unit=' faces', delay=1))
+    files.write(path, json.dumps({'of': digest, 'repeated': [[number, *other] for number, other in found.items()]}) + '\n')
+    return found
 
 
 def _crop(directory, output, settings, eyes, photo):
