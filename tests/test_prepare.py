@@ -17,7 +17,7 @@ from gln_jax import config, images, prepare
 from gln_jax.data import alignment, faces, identities, split_names
 from gln_jax.data.synthetic import drawing
 from gln_jax.photos import face_crops, given_eyes, perceptual_hash, preparing
-from gln_jax.runtime import errors
+from gln_jax.runtime import errors, processes
 
 PHOTOS = pathlib.Path(__file__).parents[2] / 'shared' / 'photos'
 LEFT, TOP = 70, 60  # of a drawn face in its photograph
@@ -199,7 +199,7 @@ def test_given_eyes_outside_the_picture_are_rejected(run, tmp_path):
 
 def test_a_process_that_is_killed_is_one_line():
     with pytest.raises(errors.RunError, match='a process was killed, most likely for want of memory; the same command'):
-        with preparing._mapped(os._exit, [1, 1], 2) as results:
+        with processes.mapped(os._exit, [1, 1], 2) as results:
             list(results)
 
 

@@ -10,9 +10,10 @@ from gln_jax.runtime import provenance
 def test_what_a_run_came_from(tmp_path, monkeypatch):
     faces = types.SimpleNamespace(sources=['lfw', 'lfw', 'uspol'])
     monkeypatch.setattr('sys.argv', ['train.py', '--config=configs/x8.py', '--workdir=a b'])
-    provenance.record(tmp_path, faces)
+    provenance.record(tmp_path, faces, 'abc')
     known = provenance.of(tmp_path)
     assert known['command'] == "python train.py --config=configs/x8.py '--workdir=a b'"
+    assert known['training_digest'] == 'abc'
     assert known['training_faces'] == {'lfw': 2, 'uspol': 1}
     assert known['devices'] == '4 x cpu'
 
@@ -65,3 +66,11 @@ def test_a_strangers_commit_is_not_named(tmp_path, monkeypatch):
 
 def test_a_folder_without_a_record_says_nothing(tmp_path):
     assert provenance.of(tmp_path) == {}
+
+
+@pytest.mark.parametrize('share, cores', [('max 100000', 8), ('150000 100000', 2), ('50000 100000', 1), ('9900000 100000', 8)])
+def test_a_containers_share_of_time_limits_the_cores(tmp_path, monkeypatch, share, cores):
+    (tmp_path / 'cpu.max').write_text(share)
+    monkeypatch.setattr(provenance, 'CPU_SHARE', tmp_path / 'cpu.max')
+    monkeypatch.setattr('os.sched_getaffinity', lambda process: range(8), raising=False)
+    assert provenance.cores() == cores

@@ -1,7 +1,5 @@
 """A folder of photographs made a folder of aligned training faces; killed at any time, it goes on where it was."""
 
-import concurrent.futures
-import contextlib
 import csv
 import functools
 import hashlib
@@ -15,7 +13,8 @@ from tqdm import tqdm
 from gln_jax.data import folder_contents, holdout, identities
 from gln_jax.data.image_files import formats
 from gln_jax.photos import face_crops, perceptual_hash
-from gln_jax.runtime import errors, files, processes
+from gln_jax.runtime import errors, files
+from gln_jax.runtime import processes as processing
 
 JOURNAL, REJECTED, FACES, DUPLICATES = 'prepare.jsonl', 'rejected.csv', 'faces', 'duplicates.json'
 
@@ -69,7 +68,7 @@ def prepare(directory, output, settings, eyes=None, processes=1):
     keys = {photo: _key(directory / photo) for photo in photos}
     todo = [photo for photo in photos if not journal.is_done(photo, keys[photo])]
     crop = functools.partial(_crop, directory, output, settings, eyes or {})
-    with _mapped(crop, todo, processes) as results:
+    with processing.mapped(crop, todo, processes) as results:
         bar = tqdm(todo, unit=' photos', total=len(photos), initial=len(photos) - len(todo), smoothing=0.05)
         for photo, (kept, rejected) in zip(bar, results):
             journal.note(photo, keys[photo], kept, rejected)
@@ -177,22 +176,6 @@ def _crop(directory, output, settings, eyes, photo):
     stem, _, ending = photo.rpartition('.')
     return face_crops.crops(directory / photo, f'{FACES}/{stem}_{ending}', output, settings.filters, eyes.get(photo),
                             bool(identities.identity_of(photo, settings.identity)))
-
-
-@contextlib.contextmanager
-def _mapped(function, items, count):
-    """The results of `function` for all items, in order. Raises RunError where a process was killed."""
-    if count == 1:
-        yield map(function, items)
-        return
-    pool = processes.pool(count)
-    try:
-        yield pool.map(function, items, chunksize=4)
-    except concurrent.futures.BrokenExecutor as error:
-        raise errors.RunError('a process was killed, most likely for want of memory; the same command with fewer '
-                              '--processes continues') from error
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _key(path):

@@ -2,6 +2,7 @@
 
 import collections
 import json
+import math
 import os
 import pathlib
 import platform
@@ -17,14 +18,16 @@ from gln_jax.runtime import files
 PACKAGE = pathlib.Path(gln_jax.__file__).resolve().parent
 
 FILE = 'provenance.json'
+CPU_SHARE = pathlib.Path('/sys/fs/cgroup/cpu.max')  # as `docker run --cpus` sets it
 
 
-def record(workdir, faces, initial=None, teacher=None):
+def record(workdir, faces, digest, initial=None, teacher=None):
     """Writes FILE into `workdir`: of a run that begins, as the start counts of one that is continued.
 
     Args:
         workdir: the run's folder.
         faces: what it trains on, as of `data.faces.load`; their number by source is kept.
+        digest: a name for the contents of these faces.
         initial: the generator that it starts from, as of `weights.load_generator`, or None; its own record is kept.
         teacher: the generator that it learns from, likewise; its name and a digest of its parameters are kept.
     """
@@ -32,6 +35,7 @@ def record(workdir, faces, initial=None, teacher=None):
         'command': command(),
         'commit': commit(),
         'training_faces': counts(faces),
+        'training_digest': digest,
         'devices': devices(),
         'versions': versions(),
         **({'started_from': initial.card.get('provenance', {})} if initial else {}),
@@ -97,5 +101,10 @@ def processor():
 
 
 def cores():
-    """The number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
+    """The number of cores that this process may use: of those that it may run on, as many as a container's share of time fills."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
+    try:
+        share, period = map(int, CPU_SHARE.read_text().split())
+    except (OSError, ValueError):  # no cgroup, or 'max': no limit
+        return allowed
+    return min(allowed, max(1, math.ceil(share / period)))
