@@ -13,7 +13,7 @@ import pytest
 from gln_jax import config
 from gln_jax.data import faces, folder, folder_contents, holdout, identities, pipeline, preparation
 from gln_jax.data.image_files import aligned
-from gln_jax.runtime import errors, processes, provenance
+from gln_jax.runtime import errors, processes, processors
 from gln_jax.training import run
 
 
@@ -438,7 +438,7 @@ def test_many_faces_are_prepared_on_all_cores(root, load, monkeypatch):
     for number in range(12):
         save(root / 'train' / f'{number:02}.webp', picture(number), lossless=True)
     monkeypatch.setattr(folder, 'WORTH_PROCESSES', 10)
-    monkeypatch.setattr(provenance, 'cores', lambda: 3)
+    monkeypatch.setattr(processors, 'cores', lambda: 3)
     asked, original = [], processes.pool
     monkeypatch.setattr(processes, 'pool', lambda count: asked.append(count) or original(count))
     found = {face.file: face.image for face in load(root, 'train')}

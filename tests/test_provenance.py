@@ -66,11 +66,3 @@ def test_a_strangers_commit_is_not_named(tmp_path, monkeypatch):
 
 def test_a_folder_without_a_record_says_nothing(tmp_path):
     assert provenance.of(tmp_path) == {}
-
-
-@pytest.mark.parametrize('share, cores', [('max 100000', 8), ('150000 100000', 2), ('50000 100000', 1), ('9900000 100000', 8)])
-def test_a_containers_share_of_time_limits_the_cores(tmp_path, monkeypatch, share, cores):
-    (tmp_path / 'cpu.max').write_text(share)
-    monkeypatch.setattr(provenance, 'CPU_SHARE', tmp_path / 'cpu.max')
-    monkeypatch.setattr('os.sched_getaffinity', lambda process: range(8), raising=False)
-    assert provenance.cores() == cores

@@ -19,7 +19,7 @@ SAMPLED = 32  # faces that are read again at every start, to see that they are w
 
 
 def luminance(faces, path):
-    """`DecodedLuminance` of `faces` (as of `data.faces.load`) in the file `path`, which is made first if need be.
+    """`DecodedLuminance` of `faces` (as returned by `data.faces.load`) in the file `path`, which is made first if need be.
 
     It is made anew where the pixels of some of the faces are no more what they were: those of lfw and celeb_a are aligned by
     code, which may change.

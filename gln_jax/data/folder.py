@@ -11,7 +11,7 @@ import tensorflow_datasets as tfds
 from gln_jax import images
 from gln_jax.data import preparation
 from gln_jax.data.image_files import aligned
-from gln_jax.runtime import processes, provenance
+from gln_jax.runtime import processes, processors
 
 
 WORTH_PROCESSES = 500
@@ -70,7 +70,7 @@ class FolderFaces(tfds.core.GeneratorBasedBuilder):
                 for split in sorted({entry.split for entry in self._entries})}
 
     def _generate_examples(self, split, entries):
-        cores = provenance.cores() if len(entries) >= WORTH_PROCESSES else 1
+        cores = processors.cores() if len(entries) >= WORTH_PROCESSES else 1
         with processes.mapped(aligned.encoded_face, [self._folder / entry.file for entry in entries], cores) as encoded:
             for entry, image in zip(preparation.with_progress(entries, split), encoded):
                 yield entry.file, {'image': image, 'file': entry.file, 'source': entry.source, 'identity': entry.identity}

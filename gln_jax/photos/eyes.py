@@ -1,4 +1,4 @@
-"""Moves roughly known eyes to where they are, and tells faces from what only looked like one.
+"""Moves roughly known eyes to where they are, and separates faces from what only looked like one.
 
 A cascade of linear regressions, after Xiong and De la Torre, "Supervised Descent Method and Its Applications to Face
 Alignment" (CVPR 2013): each step looks at the window that the eyes span and predicts how far both are off. There is one
@@ -33,7 +33,7 @@ _STRAYED = 2.0  # eye distances: a window this far from where it started shows s
 
 
 class Refined(NamedTuple):
-    eyes: np.ndarray  # complex [2] pixel centres in the photo, the left one in the image first
+    eyes: np.ndarray  # complex [2] pixel centres in the photo, in the order of the guess
     likeness: float  # about 1 for a face and -1 for anything else; below 0.2 it is seldom a face
     contrast: float  # standard deviation of the luminance in the window, in [0, 128]; of faces mostly 25 to 70
 

@@ -17,7 +17,7 @@ class Filters(NamedTuple):
     """What a face needs to be kept; and how faces are found."""
 
     least_pixels: float  # of the photograph, that the aligned face's 128 span
-    least_detail: float  # as of `detail`
+    least_detail: float  # as returned by `detail`
     detector: str | None  # as `detection.detect` takes it
 
 
@@ -29,7 +29,7 @@ def crops(photo, name, output, filters, eyes=None, is_one_person=False):
         name: of the faces, without ending: `<name>_0.png` is the first, `_1` the second from the left.
         output: the folder.
         filters: Filters.
-        eyes: a list of eyes ((x, y), (x, y)), the left one in the image first; None looks for faces. Where one of
+        eyes: a list of eyes ((x, y), (x, y)), the upright face's left one first; None looks for faces. Where one of
             them lies outside the picture, the face is rejected: what is missing would be mirrored at the border.
         is_one_person: whether the photograph is known to be of one person: the face nearest to the middle.
 

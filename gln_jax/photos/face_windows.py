@@ -18,7 +18,7 @@ CELLS = 12
 """Cells along each side of a window."""
 
 DIRECTIONS = 8
-"""Directions of the gradient that are told apart, over the whole turn."""
+"""Directions of the gradient that are distinguished, over the whole turn."""
 
 FEATURES = CELLS * CELLS * DIRECTIONS + 1
 """Numbers that describe a window; the last is always 1, so that a regression has a constant."""
@@ -36,7 +36,7 @@ def sample(grey, eyes):
     Args:
         grey: float32 [H, W] in [0, 255], with 4 to 25 pixels between the eyes: nothing is blurred here against
             aliasing.
-        eyes: complex [2], the left one in the image first.
+        eyes: complex [2], the upright face's left one first.
 
     Returns:
         float32 [SIZE + 2, SIZE + 2] in [0, 255]; beyond the border, the image goes on mirrored.

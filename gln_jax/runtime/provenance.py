@@ -2,7 +2,6 @@
 
 import collections
 import json
-import math
 import os
 import pathlib
 import platform
@@ -13,12 +12,11 @@ import sys
 import jax
 
 import gln_jax
-from gln_jax.runtime import files
+from gln_jax.runtime import files, processors
 
 PACKAGE = pathlib.Path(gln_jax.__file__).resolve().parent
 
 FILE = 'provenance.json'
-CPU_SHARE = pathlib.Path('/sys/fs/cgroup/cpu.max')  # as `docker run --cpus` sets it
 
 
 def record(workdir, faces, digest, initial=None, teacher=None):
@@ -26,10 +24,10 @@ def record(workdir, faces, digest, initial=None, teacher=None):
 
     Args:
         workdir: the run's folder.
-        faces: what it trains on, as of `data.faces.load`; their number by source is kept.
+        faces: what it trains on, as returned by `data.faces.load`; their number by source is kept.
         digest: a name for the contents of these faces.
-        initial: the generator that it starts from, as of `weights.load_generator`, or None; its own record is kept.
-        teacher: the generator that it learns from, likewise; its name and a digest of its parameters are kept.
+        initial: its initial generator, as returned by `weights.load_generator`, or None; its own record is kept.
+        teacher: the generator that it learns from, as `initial`; its name and a digest of its parameters are kept.
     """
     files.write(files.path(workdir) / FILE, json.dumps({
         'command': command(),
@@ -97,14 +95,4 @@ def processor():
         name = next(line.partition(':')[2].strip() for line in lines if line.startswith('model name'))
     except (OSError, StopIteration):
         name = platform.processor() or platform.machine()
-    return f'{cores()} core{"s" if cores() > 1 else ""} of {name}'
-
-
-def cores():
-    """The number of cores that this process may use: of those that it may run on, as many as a container's share of time fills."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
-    try:
-        share, period = map(int, CPU_SHARE.read_text().split())
-    except (OSError, ValueError):  # no cgroup, or 'max': no limit
-        return allowed
-    return min(allowed, max(1, math.ceil(share / period)))
+    return f'{(cores := processors.cores())} core{"s" if cores > 1 else ""} of {name}'

@@ -120,7 +120,7 @@ def _by_pillow(file):
 
 @contextlib.contextmanager
 def _opened(file):
-    """Pillow's picture of which only the header is read, of any size: its own limit does not tell width and height."""
+    """Pillow's picture of which only the header is read, of any size: its own limit does not name width and height."""
     with _bomb_check:
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
@@ -215,4 +215,4 @@ def _reason(error, file):
         return 'the file is empty'
     if not isinstance(error, Image.UnidentifiedImageError):
         return str(error) or type(error).__name__
-    return 'HEIC or the like; convert it to JPEG or PNG first' if start[4:] == b'ftyp' else 'not a picture'
+    return 'a damaged HEIC or AVIF file, or a video' if start[4:] == b'ftyp' else 'not a picture'

@@ -9,7 +9,7 @@ import tensorflow_datasets as tfds
 from gln_jax import images
 from gln_jax.data import preparation
 from gln_jax.data.synthetic import drawing
-from gln_jax.runtime import processes, provenance
+from gln_jax.runtime import processes, processors
 
 FACES = {'train': 2000, 'val': 64, 'test': 200}
 """How many faces each split has. Their seeds follow one another, so that no face is in two splits."""
@@ -41,7 +41,7 @@ class DrawnFaces(tfds.core.GeneratorBasedBuilder):
         return generators
 
     def _generate_examples(self, split, seeds):
-        with processes.pool(provenance.cores()) as pool:
+        with processes.pool(processors.cores()) as pool:
             drawn = pool.map(_drawn_png, seeds, chunksize=8)
             for seed, png in zip(preparation.with_progress(seeds, split), drawn):
                 yield seed, {'image': png, 'file': f'{split}/{seed:05}.png', 'source': 'drawn',
