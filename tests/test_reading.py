@@ -184,6 +184,15 @@ def test_the_primaries_of_a_png_count_with_its_gamma():
     np.testing.assert_array_equal(read(png(green, 2, (b'cHRM', wide))).pixels, green)
 
 
+def test_adobe_rgb_that_a_camera_tells_in_its_exif_data_counts():
+    green = np.broadcast_to(np.uint8([60, 200, 60]), (16, 16, 3))
+    for index, expected in (('R03', [0, 201, 37]), ('R98', [60, 200, 60])):
+        exif = Image.Exif()
+        exif.get_ifd(0x8769)[0xa005] = {1: index}
+        found = read(file_of(green, 'JPEG', exif=exif, quality=100)).pixels
+        assert np.abs(found.astype(int) - expected).max() < 6
+
+
 def test_pictures_brighter_than_white_are_refused():
     with pytest.raises(errors.InputError, match='photo: cannot be read as a picture .an HDR picture, PQ; convert it to sRGB'):
         read(png(colours(), 2, (b'cICP', b'\x09\x10\0\x01')))
