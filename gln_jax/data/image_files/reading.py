@@ -70,8 +70,7 @@ def read(path):
 def decode(file, name):
     """As `read`, of an open binary file that can seek; `name` is what errors call it."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # Pillow's, on metadata that nothing here depends on
+        with _without_warnings():
             start = file.read(4)
             file.seek(0)
             return _of_tiff(file) if start in tiff.STARTS else _by_pillow(file)
@@ -119,6 +118,30 @@ def _by_pillow(file):
         ending = {'JPEG': 'jpg', 'MPO': 'jpg', 'WEBP': 'webp'}.get(picture.format, 'png')
         known = metadata.kept(picture.info.get('exif') or b'', picture.info.get('dpi'))
         return Picture(_upright(stored, _orientation(picture)), ending, notes, known)
+
+
+class _Warnings:
+    """The filters of Python's warnings, which all threads share: the last that reads a picture brings back what was."""
+
+    lock, readers, silenced = threading.Lock(), 0, None
+
+
+@contextlib.contextmanager
+def _without_warnings():
+    """Pillow's warnings are not shown: they are on metadata that nothing here depends on."""
+    with _Warnings.lock:
+        if not _Warnings.readers:
+            _Warnings.silenced = warnings.catch_warnings()
+            _Warnings.silenced.__enter__()
+            warnings.simplefilter('ignore')
+        _Warnings.readers += 1
+    try:
+        yield
+    finally:
+        with _Warnings.lock:
+            _Warnings.readers -= 1
+            if not _Warnings.readers:
+                _Warnings.silenced.__exit__()
 
 
 @contextlib.contextmanager
