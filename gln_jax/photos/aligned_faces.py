@@ -73,6 +73,18 @@ def _lr_face(path, upsampler):
 
 
 def _restored(found, upsampler, consistent, disagreement):
+    """The `face_upsampling.RestoredFaces` of pictures, those of one strength of JPEG at a time."""
+    of_network = [upsampler.for_jpeg(picture.jpeg_steps) for picture in found]
+    parts, order = [], []
+    for network in dict.fromkeys(of_network):
+        numbers = [number for number, each in enumerate(of_network) if each is network]
+        parts.append(_restored_alike([found[number] for number in numbers], network, consistent, disagreement))
+        order += numbers
+    joined = [[value for part in field for value in part] for field in zip(*parts)]
+    return face_upsampling.RestoredFaces(*([field[order.index(number)] for number in range(len(found))] for field in joined))
+
+
+def _restored_alike(found, upsampler, consistent, disagreement):
     rgb = np.stack([reading.rgb(picture.pixels) for picture in found])
     filled = np.concatenate([rgb, np.repeat(rgb[-1:], upsampler.batch_size - len(rgb), axis=0)])  # one compiled shape
     slack = np.zeros((len(filled), 8, 8), np.float32)

@@ -1,5 +1,6 @@
 """LR faces through a network, and how far what comes out can be held against what went in."""
 
+import copy
 import functools
 from typing import NamedTuple
 
@@ -11,19 +12,31 @@ import numpy as np
 from gln_jax import images, weights
 from gln_jax.models import factory
 from gln_jax.photos import consistency, uncertainty
-from gln_jax.runtime import errors, processes
+from gln_jax.runtime import devices, errors, precision, processes
 
 SHIFT = 0.25
 """LR pixels by which a face is moved to see how much the network's answer depends on its place."""
 
-SCALES = (8, 4, 2)
+SCALES = (8, 4)
 """Of the networks for photographs."""
 
 MOST_REDUCED = 1.4
 """Where a face spans more than so many times the pixels that a network takes, interpolating what it has keeps more of it
 than restoring what is left: so it is for both scales on faces of val (`measure_sizes`)."""
 
+SHARES = ((0.0, 0.5), (1.75, 0.5), (2.76, 0.6), (3.64, 0.9), (4.59, 1.5), (5.15, 1.7), (5.56, 1.8))
+"""(`strength` of JPEG, how far from the network without damage to the one for photographs, and beyond), by PSNR on val for
+quality 98, 95, 90, 80, 70 and 60; without JPEG a little on the side of noise."""
+
+MOST_BETWEEN = 4
+"""Networks in between that are kept."""
+
 _to_yuv = jax.jit(images.rgb_to_yuv)
+
+
+def strength(jpeg_steps):
+    """How strong JPEG was: the logarithm to base 2 of 1 + the mean step, 0 of no JPEG."""
+    return 0.0 if jpeg_steps is None else float(np.log2(1 + np.mean(jpeg_steps)))
 
 
 class Disagreement(NamedTuple):
@@ -44,19 +57,35 @@ class RestoredFaces(NamedTuple):
 class FaceUpsampler:
     """A network with its weights, compiled for one batch shape only.
 
-    `scale`, `lr_size` and `degradation` say which LR faces it takes, `description` where it comes from; `calibration`
+    With `undamaged`, a network of the same kind that knows no damage, it restores by weights between both: as far from it as
+    JPEG has damaged a photograph (`for_jpeg`; Wang et al. 2019, "Deep network interpolation", of networks of which one is
+    trained on from the other). `scale`, `lr_size` and `degradation` say which LR faces it takes, `description` where it comes from; `calibration`
     is its `trust.Calibration`, or None.
     """
 
-    def __init__(self, loaded, batch_size=4):
-        """`loaded`: a `weights.Loaded`; `batch_size`: faces that go through the network at once."""
+    def __init__(self, loaded, batch_size=4, undamaged=None):
+        """`loaded`, `undamaged`: each a `weights.Loaded`; `batch_size`: faces that go through the network at once."""
         processes.check_is_no_fork()
         self.scale, self.degradation = loaded.config.scale, loaded.config.degradation
         self.lr_size = images.FACE_SIZE // self.scale
         self.description = loaded.description
         self.calibration = uncertainty.from_dict(loaded.card['trust']) if 'trust' in loaded.card else None
         self.batch_size = batch_size
-        self._network = factory.upsampler(loaded.config, loaded.parameters)
+        self._network = devices.over_devices(precision.applied(factory.generator(loaded.config), jnp.float32))
+        self._parameters, self._undamaged, self._between = loaded.parameters, undamaged and undamaged.parameters, {}
+
+    def for_jpeg(self, jpeg_steps):
+        """The FaceUpsampler for photographs whose luminance was rounded by these steps, [8, 8] in grey levels; None is no JPEG."""
+        if self._undamaged is None:
+            return self
+        share = round(float(np.interp(strength(jpeg_steps), *zip(*SHARES))), 2)
+        if share not in self._between:
+            other = copy.copy(self)
+            other._parameters = jax.tree.map(lambda clean, own: clean + np.float32(share) * (own - clean),
+                                             self._undamaged, self._parameters)
+            other._undamaged = None
+            self._between = {**dict(list(self._between.items())[-MOST_BETWEEN + 1:]), share: other}
+        return self._between[share]
 
     def __call__(self, lr):
         """HR luminance float32 [n, 128, 128, 1] in [0, 1] of LR luminance float32 [n, lr_size, lr_size, 1] in [0, 1].
@@ -67,7 +96,7 @@ class FaceUpsampler:
         for start in range(0, len(lr), self.batch_size):
             batch = np.asarray(lr[start:start + self.batch_size], np.float32)
             filled = np.concatenate([batch, np.repeat(batch[-1:], self.batch_size - len(batch), axis=0)])
-            parts.append(np.asarray(self._network(filled))[:len(batch)])
+            parts.append(np.asarray(self._network(self._parameters, filled))[:len(batch)])
         hr = np.concatenate(parts)
         if not np.isfinite(hr).all():
             raise errors.RunError(f'{self.description}: gave values that are not finite; are these the weights of a '
@@ -141,7 +170,8 @@ def load(path, scale=None, batch_size=4):
     if loaded.config.face_size != images.FACE_SIZE:
         raise errors.InputError(f'{path}: is a network for faces of {loaded.config.face_size} pixels; photographs need one '
                                 f'for {images.FACE_SIZE}')
-    return FaceUpsampler(loaded, batch_size)
+    undamaged = weights.load_generator(loaded.card['undamaged']) if 'undamaged' in loaded.card else None
+    return FaceUpsampler(loaded, batch_size, undamaged)
 
 
 def load_each_scale(batch_size=4):
