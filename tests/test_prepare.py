@@ -17,10 +17,11 @@ from gln_jax import config, images, prepare
 from gln_jax.data import alignment, faces, identities, split_names
 from gln_jax.data.synthetic import drawing
 from gln_jax.photos import face_crops, given_eyes, perceptual_hash, preparing
-from gln_jax.runtime import errors
+from gln_jax.runtime import claims, errors
 
 PHOTOS = pathlib.Path(__file__).parents[2] / 'shared' / 'photos'
 LEFT, TOP = 70, 60  # of a drawn face in its photograph
+
 
 
 def photo(seed, scale=1.2):
@@ -163,6 +164,25 @@ def test_of_a_named_person_the_face_in_the_middle_is_taken(run, tmp_path):
     assert len({row['split'] for row in index if row['photo'] == 'party.png'}) == 1
     reasons = [row['reason'] for row in rows(tmp_path / 'out/rejected.csv')]
     assert len(reasons) == 2 and all('not the face in the middle' in reason for reason in reasons)
+
+
+def test_results_in_the_folder_are_no_photographs(run, tmp_path, capsys):
+    for place in ('a.png', 'out/restored_imgs/a.png', 'out/cmp/a.jpg', 'restored_faces/b.png', 'earlier/faces/a_0.png'):
+        save(tmp_path / 'photos' / place, np.zeros((40, 40, 3), np.uint8))
+    save(tmp_path / 'photos/holiday/cmp/c.png', np.zeros((40, 40, 3), np.uint8))  # a photographer's own folder
+    for place, name in (('out', 'report.json'), ('.', 'unfinished.jsonl'), ('earlier', preparing.JOURNAL)):
+        (tmp_path / 'photos' / place / name).write_text('{}')
+    assert preparing.photos_below(tmp_path / 'photos') == ['a.png', 'holiday/cmp/c.png']
+    assert 'earlier, out/cmp, out/restored_imgs, restored_faces' in capsys.readouterr().err
+
+
+def test_two_runs_into_one_folder_are_refused(run, tmp_path):
+    save(tmp_path / 'photos/a.png', np.zeros((40, 40, 3), np.uint8))
+    with pytest.raises(errors.InputError, match='faces: another process prepares faces here'):
+        (tmp_path / 'faces').mkdir()
+        with claims.alone_in(tmp_path / 'faces', ''):
+            preparing.prepare(tmp_path / 'photos', tmp_path / 'faces', preparing.Settings(
+                face_crops.Filters(0, 0, None), 0, 'none', 'photos'))
 
 
 def test_bad_arguments_are_one_line(run, tmp_path):

@@ -10,9 +10,11 @@ import zlib
 import hypothesis
 from hypothesis import strategies
 import numpy as np
+import pillow_heif
 from PIL import Image, ImageCms, ImageOps
 import pytest
 
+from gln_jax.data.image_files import colours as image_colours
 from gln_jax.data.image_files import metadata, reading, truncated, writing
 from gln_jax.runtime import errors
 from made_up import colours
@@ -317,7 +319,7 @@ def png_header(width, height):
 @pytest.mark.parametrize('content, message', [
     (b'', 'photo: cannot be read as a picture .the file is empty'),
     (b'Dear Sir or Madam, ' * 20, 'photo: cannot be read as a picture .not a picture'),
-    (b'\0\0\0\x24ftypheic' + bytes(100), 'photo: cannot be read as a picture .HEIC or the like; convert it to JPEG or PNG'),
+    (b'\0\0\0\x24ftypheic' + bytes(100), 'photo: cannot be read as a picture .a damaged HEIC'),
     (file_of(colours(), 'JPEG')[:700], 'photo: cannot be read as a picture .image file is truncated'),
     (file_of(colours())[:2000], 'photo: cannot be read as a picture'),
     (png_header(30_000, 30_000), 'photo: is 30000x30000 pixels, 900 million; at most 110 million'),
@@ -409,3 +411,45 @@ def test_every_kind_of_pixels_can_be_written_in_every_format(channels, ending):
     colour = back.pixels[..., :3] if back.pixels.shape[-1] > 2 else back.pixels[..., :1]
     expected = pixels[..., :3] if channels > 2 else pixels[..., :1]
     assert np.abs(colour.astype(int) - expected).mean() < 6
+
+
+def heif(pixels, format_='HEIF', **options):
+    """The bytes of a HEIC or AVIF file."""
+    pillow_heif.register_heif_opener()
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, format_, quality=95, **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize('format_', ['HEIF', 'AVIF'])
+def test_what_phones_make_is_read_upright_in_srgb_with_its_alpha(format_):
+    pixels = colours(48, 64)
+    for orientation in range(1, 9):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        png = io.BytesIO()
+        Image.fromarray(pixels).save(png, 'PNG', exif=exif)
+        expected = reading.decode(png, 'photo').pixels
+        found = reading.decode(io.BytesIO(heif(pixels, format_, exif=exif.tobytes())), 'photo').pixels
+        assert found.shape == expected.shape and np.abs(found.astype(int) - expected).mean() < 4, orientation
+    alpha = np.full((48, 64, 1), 255, np.uint8)
+    alpha[:20] = 0
+    assert reading.decode(io.BytesIO(heif(np.dstack([pixels, alpha]), format_)), 'photo').pixels.shape == (48, 64, 4)
+    linear = image_colours.profile_of_gamma(1.0)
+    dark = np.full((48, 64, 3), 55, np.uint8)
+    found = reading.decode(io.BytesIO(heif(dark, format_, icc_profile=linear)), 'photo').pixels
+    assert np.abs(found.astype(int) - 128).max() < 4  # of 55 / 255 of the light
+
+
+@pytest.mark.parametrize('format_', ['HEIF', 'AVIF'])
+def test_damaged_files_of_phones_are_one_line(format_):
+    whole = heif(colours(48, 64), format_)
+    rng = np.random.default_rng(0)
+    for number in range(60):
+        data = bytearray(whole[:rng.integers(8, len(whole))] if number % 2 else whole)
+        for place in rng.integers(0, len(data), 0 if number % 2 else 4):
+            data[place] = rng.integers(256)
+        try:
+            assert reading.decode(io.BytesIO(data), 'photo').pixels.dtype == np.uint8
+        except errors.InputError as error:
+            assert str(error).startswith('photo: ')

@@ -6,6 +6,8 @@ import csv
 import functools
 import io
 import json
+import pathlib
+import sys
 from typing import NamedTuple
 
 import numpy as np
@@ -13,8 +15,9 @@ from tqdm import tqdm
 
 from gln_jax.data import folder_contents, holdout, identities
 from gln_jax.data.image_files import formats
-from gln_jax.photos import face_crops, perceptual_hash
-from gln_jax.runtime import errors, files, processes
+from gln_jax.photos import face_crops, output_folder, perceptual_hash
+from gln_jax.photos import results as written
+from gln_jax.runtime import claims, errors, files, processes
 
 JOURNAL, REJECTED, FACES = 'prepare.jsonl', 'rejected.csv', 'faces'
 
@@ -39,6 +42,9 @@ def photos_below(directory, output=None):
     if not directory.is_dir():
         raise errors.InputError(f'{directory}: there is no such folder')
     found = formats.files_in(directory, apart_from=output)
+    found = _without_results(directory, found)
+    if not found:
+        raise errors.InputError(f'{directory}: holds no photographs besides results')
     files.check_names(directory, found)
     return found
 
@@ -65,9 +71,15 @@ def prepare(directory, output, settings, eyes=None, processes=1):
     """
     photos = photos_below(directory, output)
     journal = Journal(output, {'directory': str(directory.resolve()), **_plain(settings), 'eyes': eyes or {}})
+    with claims.alone_in(output, 'prepares faces here; wait for its end'):
+        return _prepared(photos, journal, directory, output, settings, eyes or {}, processes)
+
+
+def _prepared(photos, journal, directory, output, settings, eyes, processes):
+    """As `prepare`, with a Journal of what is done."""
     keys = {photo: _key(directory / photo) for photo in photos}
     todo = [photo for photo in photos if not journal.is_done(photo, keys[photo])]
-    crop = functools.partial(_crop, directory, output, settings, eyes or {})
+    crop = functools.partial(_crop, directory, output, settings, eyes)
     with _mapped(crop, todo, processes) as results:
         bar = tqdm(todo, unit=' photos', total=len(photos), initial=len(photos) - len(todo), smoothing=0.05)
         for photo, (kept, rejected) in zip(bar, results):
@@ -177,6 +189,23 @@ def _mapped(function, items, count):
                               '--processes continues') from error
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _without_results(directory, found):
+    """The photographs that are not in folders of results; a line says which folders those are."""
+    folders = {place for name in found for place in pathlib.PurePosixPath(name).parents} - {pathlib.PurePosixPath('.')}
+    results = {place for place in folders if _holds_results(directory / place)}
+    if results:
+        print(f'{directory}: left out, as they hold results and no photographs: {", ".join(sorted(map(str, results)))}',
+              file=sys.stderr)
+    return [name for name in found if not results.intersection(pathlib.PurePosixPath(name).parents)]
+
+
+def _holds_results(folder):
+    """Whether `upsample` or `prepare` wrote this folder."""
+    reports = folder.parent / written.REPORT, folder.parent / output_folder.UNFINISHED
+    is_named_so = folder.name in (written.FACES, written.PHOTOS, written.COMPARISONS)
+    return is_named_so and any(report.exists() for report in reports) or (folder / JOURNAL).exists()
 
 
 def _key(path):

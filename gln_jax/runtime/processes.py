@@ -7,6 +7,20 @@ import threading
 
 import cv2
 
+from gln_jax.runtime import errors
+
+
+_first_user = []
+
+
+def check_is_no_fork():
+    """Raises RunError in a process that was forked from one that called this: without JAX's threads it would hang."""
+    if not _first_user:
+        _first_user.append(os.getpid())
+    if _first_user[0] != os.getpid():
+        raise errors.RunError('this process was forked from one that has used gln_jax, and would wait for ever for threads '
+                              "that are not in it; use multiprocessing.get_context('spawn')")
+
 
 def pool(processes):
     """A `ProcessPoolExecutor` of so many processes."""

@@ -1,11 +1,9 @@
 """Whose a workdir is: a run's, of one config, one training set and one process at a time, and nobody else's."""
 
 import contextlib
-import fcntl
-import os
 
 from gln_jax import config as settings
-from gln_jax.runtime import errors, files, hosts, provenance
+from gln_jax.runtime import claims, errors, files, hosts, provenance
 
 CONFIG = 'config.json'
 
@@ -67,19 +65,8 @@ def _alone_in(workdir):
     if files.is_in_bucket(workdir) or not hosts.is_first():
         yield
         return
-    folder = os.open(workdir, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(folder)
-        raise errors.InputError(f'{workdir}: another process is training here; wait for its end, or name another '
-                                '--workdir') from None
-    except OSError:
-        pass  # a file system without locks
-    try:
+    with claims.alone_in(workdir, 'is training here; wait for its end'):
         yield
-    finally:
-        os.close(folder)
 
 
 def _config_in(path):
