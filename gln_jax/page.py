@@ -27,7 +27,7 @@ WEB = pathlib.Path(__file__).parents[1] / 'web'
 
 ONNXRUNTIME = 'ort.wasm.bundle.min.mjs', 'ort-wasm-simd-threaded.wasm'
 DETECTION = ('LEAST_LIKENESS', 'LEAST_SCORE', 'CLEAR_SCORE', 'COARSELY_SEARCHED_PIXELS', 'LARGEST_ENLARGEMENT', 'ENLARGEMENT', 'SMALLEST',
-             'SAME_FACE', 'ZOOMS', 'STEADY', 'FACE_WIDTH', 'BOX_EYES', 'OVERLAP')
+             'SAME_FACE', 'ZOOMS', 'STEADY', 'FACE_WIDTH', 'BOX_EYES')
 """Settings of `detection` that the page's search has in common with it."""
 
 
@@ -68,11 +68,82 @@ def _write_networks(folder):
     """Writes the networks, YuNet, the matrices as float32 in numbers.bin, and settings.json, which says what they are."""
     with np.load(eyes.FILE) as file:
         matrices = {name: file[name] for name in file.files}
-    networks = []
-    for upsampler, loaded in face_upsampling.default_networks():
-        file, config = f'{loaded.description}.onnx', loaded.config
-        files.write(folder / file, export.onnx(loaded))
-        matrices[f'back of {file}'] = consistency.back_projection(images.FACE_SIZE, config.scale, config.degradation)
-        networks.append({'file': file, 'back': f'back of {file}', 'name': loaded.description, 'scale': config.scale,
-                         'degradation': config.degradation, 'blur_sigma': images.BLUR_SIGMA[config.scale]})
+    upsamplers, networks = face_upsampling.load_each_scale(), []
+    for upsampler in upsamplers:
+        name, scale, degradation = upsampler.description, upsampler.scale, upsampler.degradation
+        files.write(folder / f'{name}.onnx', export.onnx(weights.load_generator(name)))
+        matrices[f'back of {name}'] = consistency._back_projection(images.FACE_SIZE, scale, degradation)
+        networks.append({'name': name, 'scale': scale, 'degradation': degradation, 'blur_sigma': images.BLUR_SIGMA[scale],
+                         'limit': _limit(upsamplers, upsampler), 'calibration': _calibration(upsampler.calibration)})
     files.write(folder / 'yunet.onnx', _yunet())
+    starts = np.cumsum([0, *(matrix.size for matrix in matrices.values())]).tolist()
+    files.write(folder / 'numbers.bin', np.concatenate([matrix.ravel() for matrix in matrices.values()]).astype('<f4').tobytes())
+    loaded = ['numbers.bin', 'yunet.onnx', ONNXRUNTIME[1], *(f'{network["name"]}.onnx' for network in networks)]
+    files.write(folder / 'settings.json', json.dumps({
+        'files': [{'name': name, 'bytes': (folder / name).stat().st_size} for name in loaded], 'networks': networks,
+        'matrices': {name: [start, matrix.size] for (name, matrix), start in zip(matrices.items(), starts)},
+        'template_eyes': images.TEMPLATE_EYES, 'luminance_weights': images.LUMINANCE_WEIGHTS,
+        'back_projections': consistency.TURNS, 'unsure': uncertainty.UNSURE, 'tiny': uncertainty.TINY,
+        'detection': {name: getattr(detection, name) for name in DETECTION},
+        'eyes': {'SIZES': {size: [least, None if most == np.inf else most] for size, (least, most) in eyes.SIZES.items()},
+                 'STEPS': eyes.STEPS, 'LARGEST_DISTANCE': eyes.LARGEST_DISTANCE}}, indent=1))
+
+
+def _limit(upsamplers, upsampler):
+    """Pixels that a face may span for this network to restore it, to a hundredth."""
+    return max(hundredths for hundredths in range(100 * images.FACE_SIZE)
+               if face_upsampling.for_size(upsamplers, hundredths / 100) is upsampler) / 100 + 0.01
+
+
+def _calibration(known):
+    """Of a `uncertainty.Calibration`, what judges by the consistency alone; None where there is none."""
+    return known and {'mean': known.means[0], 'deviation': known.deviations[0], 'most': known.most_doubt_by_consistency}
+
+
+def _yunet():
+    """The bytes of YuNet's file, with height and width of the picture left open, as onnxruntime wants to have them."""
+    import onnx
+    model = onnx.load(detection._network(None).path)
+    for value in [*model.graph.input, *model.graph.output]:
+        for axis, dimension in enumerate(value.type.tensor_type.shape.dim):
+            if axis == 1 and value in model.graph.output or axis > 1 and value in model.graph.input:
+                dimension.dim_param = f'{value.name}_{axis}'
+    del model.graph.value_info[:]
+    return model.SerializeToString()
+
+
+class _Handler(http.server.SimpleHTTPRequestHandler):
+    extensions_map = http.server.SimpleHTTPRequestHandler.extensions_map | {
+        '.mjs': 'text/javascript', '.js': 'text/javascript', '.wasm': 'application/wasm'}
+
+    def log_message(self, *_):
+        pass
+
+
+def server(folder, port=0):
+    """An HTTP server of the folder on 127.0.0.1. Raises InputError where the port is taken."""
+    try:
+        return http.server.ThreadingHTTPServer(('127.0.0.1', port), functools.partial(_Handler, directory=str(folder)))
+    except OSError as error:
+        raise errors.InputError(f'--port={port}: cannot be used ({error.strerror}); name another') from error
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(prog='python -m gln_jax.page', description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--output', type=command_line.path, required=True, metavar='DIR', help='the folder to make')
+    parser.add_argument('--serve', action='store_true', help='serve it, made before or now, until Ctrl-C')
+    parser.add_argument('--port', type=command_line.count, default=8000, help='for --serve (default 8000)')
+    options = parser.parse_args(arguments)
+    with errors.reported():
+        if not (options.serve and pathlib.Path(options.output, 'settings.json').is_file()):
+            make(options.output)
+            print(f'wrote {options.output}')
+        if options.serve:
+            with server(options.output, options.port) as serving:
+                print(f'http://127.0.0.1:{options.port}/ until Ctrl-C', flush=True)
+                serving.serve_forever()
+
+
+if __name__ == '__main__':
+    main()

@@ -6,7 +6,7 @@
 import {after, areaTaps, cut, interpolated, inverse, picture, resampled, resized} from './images.js';
 
 const MOST_SEARCHED = 3_000_000;  // pixels, fewer than in Python: a browser has one core for it
-const STRIDES = [8, 16, 32];
+const STRIDES = [8, 16, 32], OVERLAP = 0.3;  // of YuNet, and of two boxes of which it keeps the better one
 const SIZE = 48, CELLS = 12, DIRECTIONS = 8, PITCH = 2, CORNER = [15, 11];  // of a window, as in face_windows.py
 const REACH = 3, STRAYED = 2;  // eye distances, as in eyes.py
 
@@ -43,7 +43,7 @@ export function boxOf(eyes, {FACE_WIDTH, BOX_EYES}) {
   return {x: x - (0.5 - BOX_EYES) * across[1], y: y + (0.5 - BOX_EYES) * across[0], width: Math.hypot(...across)};
 }
 
-async function search(photo, scale, yunet, ort, {LEAST_SCORE, OVERLAP}) {
+async function search(photo, scale, yunet, ort, {LEAST_SCORE}) {
   const width = Math.max(1, Math.round(photo.width * scale)), height = Math.max(1, Math.round(photo.height * scale));
   const copy = width === photo.width && height === photo.height ? photo : resized(photo, width, height);
   const wide = 32 * Math.ceil(width / 32), high = 32 * Math.ceil(height / 32), planes = new Float32Array(3 * wide * high);

@@ -78,7 +78,7 @@ async function open(blob, itsName) {
     show();
     const found = await ask('find', {data: data.buffer, width, height});
     if (own !== generation) return;
-    faces = found.map(eyes => ({eyes}));
+    faces = found.map(eyes => ({eyes: rounded(eyes)}));
     for (const [number, face] of faces.entries()) {
       show(number / faces.length);
       await restore(face);
@@ -89,6 +89,8 @@ async function open(blob, itsName) {
   }
   if (own === generation) show(null);
 }
+
+const rounded = eyes => eyes.map(eye => eye.map(value => +value.toFixed(3)));  // to what is shown: restored with no others
 
 async function restore(face) {
   const turn = face.turn = (face.turn ?? 0) + 1, answer = await ask('restore', {eyes: face.eyes});
@@ -140,7 +142,7 @@ function fill(face, number) {
     button.setAttribute('aria-label', `${['Left', 'Right'][which]} eye of face ${number}`);
   });
   card.querySelector('h2').textContent = `Face ${number}`;
-  card.querySelector('.eyes').value = eyes.flat().map(value => +value.toFixed(3)).join(',');
+  card.querySelector('.eyes').value = eyes.flat().join(',');
   if (!face.bicubic) return;
   for (const kind of ['bicubic', 'restored']) {
     card.querySelector(`.${kind}`).getContext('2d').putImageData(new ImageData(face[kind] ?? face.bicubic, 128, 128), 0, 0);
@@ -148,7 +150,7 @@ function fill(face, number) {
   card.classList.toggle('alone', Boolean(face.note));
   card.querySelector('.save').disabled = Boolean(face.note);
   card.querySelector('.facts').textContent = `Spans ${sourcePixels.toFixed(0)} pixels; ` + (face.note
-    ?? `restored from ${face.lrSize}x${face.lrSize} by ${face.network}. Consistency ${face.consistency.toFixed(1)} dB.`);
+    ?? `restored from ${face.lrSize}x${face.lrSize} by ${face.network}. Consistency ${face.consistency > 90 ? 'above 90' : face.consistency.toFixed(1)} dB.`);
   const warning = card.querySelector('.warning');
   warning.textContent = face.note ? '' : face.warnings.join(' ');
   warning.hidden = !warning.textContent;
@@ -158,7 +160,7 @@ function fill(face, number) {
 function setEyes(face, eyes) {
   const isInside = ([x, y]) => x >= -0.5 && y >= -0.5 && x <= canvas.width - 0.5 && y <= canvas.height - 0.5;
   if (!eyes.every(isInside) || Math.hypot(eyes[1][0] - eyes[0][0], eyes[1][1] - eyes[0][1]) < 1) return false;
-  face.eyes = eyes;
+  face.eyes = rounded(eyes);
   fill(face, faces.indexOf(face) + 1);
   restore(face).then(() => say(''), error => say(error.message, true));
   return true;

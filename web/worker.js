@@ -46,7 +46,7 @@ async function find({data, width, height}) {
   photo = images.picture(width, height, 4, new Uint8ClampedArray(data));
   grey = images.luminanceOf(photo, settings.luminance_weights);
   grey.data.forEach((value, i) => { grey.data[i] = Math.round(value); });
-  const found = await faces.find(photo, grey, sessions[settings.yunet], ort, settings);
+  const found = await faces.find(photo, grey, sessions['yunet.onnx'], ort, settings);
   return found.map(face => face.eyes).sort(([[one]], [[other]]) => one - other);
 }
 
@@ -60,7 +60,7 @@ async function restore({eyes}) {
   const size = lr.width, enlarging = images.enlargingTaps(size, images.FACE), y = images.luminanceOf(lr, settings.luminance_weights);
   const answer = {sourcePixels, bicubic: rgba(images.resampled(lr, enlarging, enlarging))};
   if (!chosen) return {...answer, note: `left alone: it spans ${Math.round(sourcePixels)} pixels already`};
-  const {hr} = await sessions[network.file].run({lr: new ort.Tensor('float32', y.data, [1, size, size, 1])});
+  const {hr} = await sessions[`${network.name}.onnx`].run({lr: new ort.Tensor('float32', y.data, [1, size, size, 1])});
   let luminance = images.picture(images.FACE, images.FACE, 1, hr.data.map(clipped));
   const reducing = images.reductionTaps(network.scale, network.degradation, network.blur_sigma);
   const missing = face => {
@@ -68,7 +68,7 @@ async function restore({eyes}) {
     return images.picture(size, size, 1, reduced.data.map((value, i) => y.data[i] - value));
   };
   const ofNetwork = consistency(missing(luminance));
-  const matrix = settings.matrices[network.back], back = Array.from({length: images.FACE}, (_, i) =>
+  const matrix = settings.matrices[`back of ${network.name}`], back = Array.from({length: images.FACE}, (_, i) =>
     ({first: 0, weights: matrix.subarray(i * size, (i + 1) * size)}));
   for (let turn = 0; turn < settings.back_projections; turn++) {
     const change = images.resampled(missing(luminance), back, back);
