@@ -11,7 +11,7 @@ is left alone; a network that is named restores all faces below 128 pixels.
 The results folder gets restored_imgs/ (the photographs, enlarged by the network's scale, restored faces in place),
 restored_faces/ (each of them, aligned, 128x128), cmp/ (before, bicubic and restored side by side, the
 whole and each face) and report.json. The same command goes on where it was interrupted.
-A folder is worked through without its sub-folders; a file that fails is told and does not stop the others.
+A folder is worked through without its sub-folders; a file that fails is named and does not stop the others.
 The detail that a network puts into a face is plausible, not evidence; it must not be used to identify anybody.
 """
 

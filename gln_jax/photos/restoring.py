@@ -81,7 +81,7 @@ def restore(image, eyes=None, upsampler=None, **how):
         how: the fields of `How`.
 
     Raises:
-        InputError: the image is too small or too large, eyes are given that tell no face or lie outside of it, or there
+        InputError: the image is too small or too large, eyes are given that are no face's or lie outside of it, or there
             is no upsampler.
         ValueError: the image is not such an array.
         TypeError: `How` has no such field.

@@ -26,7 +26,7 @@ def check_is_free(workdir, config):
         raise errors.InputError(f'{workdir}: holds other files and no run of train.py; name another --workdir')
 
 
-def check_goes_on_as_it_began(workdir, training_faces, has_initial, teacher):
+def check_goes_on_as_it_began(workdir, training_faces, digest, has_initial, teacher):
     """Raises InputError where what a run learns from is no more what it was: its bits would be others."""
     before = provenance.of(workdir)
     if has_initial and before and 'started_from' not in before:
@@ -36,6 +36,9 @@ def check_goes_on_as_it_began(workdir, training_faces, has_initial, teacher):
     if before.get('training_faces', faces) != faces:
         raise errors.InputError(f'{workdir}: this run began with other training faces ({before["training_faces"]}, now '
                                 f'{faces}); bring them back, {elsewhere}')
+    if before.get('training_digest', digest) != digest:
+        raise errors.InputError(f'{workdir}: this run began with other training faces: as many of each source, but other pictures '
+                                f'or in another order; bring them back, {elsewhere}')
     if teacher and before.get('taught_by', {}).get('parameters', teacher.digest) != teacher.digest:
         raise errors.InputError(f'{workdir}: this run began with other parameters of its teacher, {teacher.description}; bring '
                                 f'them back, {elsewhere}')
