@@ -71,9 +71,11 @@ def _write_networks(folder):
     upsamplers, networks = face_upsampling.load_each_scale(), []
     for upsampler in upsamplers:
         name, scale, degradation = upsampler.description, upsampler.scale, upsampler.degradation
+        if degradation == 'bicubic':
+            raise errors.InputError(f'{name}: the page reduces faces by the Gaussian blur, and this network takes bicubic ones')
         files.write(folder / f'{name}.onnx', export.onnx(weights.load_generator(name)))
-        matrices[f'back of {name}'] = consistency._back_projection(images.FACE_SIZE, scale, degradation)
-        networks.append({'name': name, 'scale': scale, 'degradation': degradation, 'blur_sigma': images.BLUR_SIGMA[scale],
+        matrices[f'back of {name}'] = consistency.back_projection(images.FACE_SIZE, scale, degradation)
+        networks.append({'name': name, 'scale': scale, 'blur_sigma': images.BLUR_SIGMA[scale],
                          'limit': _limit(upsamplers, upsampler), 'calibration': _calibration(upsampler.calibration)})
     files.write(folder / 'yunet.onnx', _yunet())
     starts = np.cumsum([0, *(matrix.size for matrix in matrices.values())]).tolist()
@@ -103,7 +105,7 @@ def _calibration(known):
 def _yunet():
     """The bytes of YuNet's file, with height and width of the picture left open, as onnxruntime wants to have them."""
     import onnx
-    model = onnx.load(detection._network(None).path)
+    model = onnx.load(detection.model_file())
     for value in [*model.graph.input, *model.graph.output]:
         for axis, dimension in enumerate(value.type.tensor_type.shape.dim):
             if axis == 1 and value in model.graph.output or axis > 1 and value in model.graph.input:

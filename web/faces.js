@@ -1,7 +1,5 @@
 // Finds faces and their eyes, as gln_jax/photos/detection.py, eyes.py and face_windows.py do. Eyes are [[x, y], [x, y]] in
-// pixels of the photograph, the left one in the image first.
-//
-// Photographs are searched upright only, which shows faces tilted by up to 30 degrees.
+// pixels of the photograph, the left one in the image first. Photographs are searched upright only, which shows faces tilted by up to 30 degrees.
 
 import {after, areaTaps, cut, interpolated, inverse, picture, resampled, resized} from './images.js';
 
@@ -14,21 +12,19 @@ const distanceOf = ([[x1, y1], [x2, y2]]) => Math.hypot(x2 - x1, y2 - y1);
 const middleOf = ([[x1, y1], [x2, y2]]) => [(x1 + x2) / 2, (y1 + y2) / 2];
 const farthest = (eyes, others) => Math.max(...eyes.map(([x, y], i) => Math.hypot(x - others[i][0], y - others[i][1])));
 
-/** The faces in a photograph (RGBA), the largest first: [{eyes, likeness}]. `yunet` is an ONNX session. */
+/** The faces in a photograph (RGBA), the largest first: [{eyes}]. `yunet` is an ONNX session. */
 export async function find(photo, grey, yunet, ort, settings) {
   const area = photo.width * photo.height, known = settings.detection;
   const coarse = Math.min(known.LARGEST_ENLARGEMENT, Math.sqrt(known.COARSELY_SEARCHED_PIXELS / area));
   const fine = Math.max(coarse, Math.min(known.ENLARGEMENT, Math.sqrt(MOST_SEARCHED / area)));
   const finds = [];
   for (const scale of fine > 1.5 * coarse ? [fine, coarse] : [fine]) finds.push(...await search(photo, scale, yunet, ort, known));
-  const candidates = [];
-  for (const {eyes, score} of finds) {
-    const better = refine(grey, eyes, settings);
-    if (better.likeness >= known.LEAST_LIKENESS) candidates.push({...better, trust: score + better.likeness / 2});
-    else if (score >= known.CLEAR_SCORE) candidates.push({eyes, likeness: known.LEAST_LIKENESS, trust: score});
-  }
+  const candidates = finds.map(({eyes, score}) => {
+    const better = refine(grey, eyes, settings), isFace = better.likeness >= known.LEAST_LIKENESS;
+    return {eyes: isFace ? better.eyes : eyes, trust: isFace ? score + better.likeness / 2 : score >= known.CLEAR_SCORE ? score : 0};
+  });
   const kept = [];
-  for (const candidate of candidates.sort((one, other) => other.trust - one.trust)) {
+  for (const candidate of candidates.filter(each => each.trust).sort((one, other) => other.trust - one.trust)) {
     const own = boxOf(candidate.eyes, known);
     const isNew = kept.map(other => boxOf(other.eyes, known)).every(other =>
       Math.hypot(own.x - other.x, own.y - other.y) > known.SAME_FACE * Math.max(own.width, other.width));
@@ -101,14 +97,14 @@ export function refine(grey, start, settings) {
   const inside = start.map(eye => eye.map((value, axis) => (value - corner[axis] + 0.5) * scale[axis] - 0.5));
   let eyes = inside;
   for (let step = 0; step < known.STEPS; step++) {
-    const off = product(features(part, eyes), matrices[`step${step}_of_${size}`], 4);
+    const off = product(features(part, eyes, settings.template_eyes), matrices[`step${step}_of_${size}`], 4);
     const [across, down] = [eyes[1][0] - eyes[0][0], eyes[1][1] - eyes[0][1]];
     eyes = eyes.map(([x, y], i) => [x + across * off[2 * i] - down * off[2 * i + 1], y + down * off[2 * i] + across * off[2 * i + 1]]);
   }
   const growth = distanceOf(eyes) / distanceOf(inside);
   const hasStrayed = farthest(eyes, inside) > STRAYED * distanceOf(inside) || growth < 1 / 3 || growth > 3;
   return {eyes: eyes.map(eye => eye.map((value, axis) => (value + 0.5) / scale[axis] - 0.5 + corner[axis])),
-    likeness: hasStrayed ? -Infinity : product(features(part, eyes), matrices[`likeness_of_${size}`], 1)[0]};
+    likeness: hasStrayed ? -Infinity : product(features(part, eyes, settings.template_eyes), matrices[`likeness_of_${size}`], 1)[0]};
 }
 
 function steadied(grey, candidate, settings) {
@@ -132,8 +128,8 @@ const POOLING = Array.from({length: CELLS}, (_, cell) => {
 });
 
 /** Histograms of the gradient's direction in the window that two eyes span, and a 1. */
-function features(image, [[x1, y1], [x2, y2]]) {
-  const [[u1, v1], [u2]] = features.template, turn = [(x2 - x1) / (u2 - u1), (y2 - y1) / (u2 - u1)];
+function features(image, [[x1, y1], [x2, y2]], [[u1, v1], [u2]]) {
+  const turn = [(x2 - x1) / (u2 - u1), (y2 - y1) / (u2 - u1)];
   const toImage = after([turn[0], -turn[1], x1, turn[1], turn[0], y1], [PITCH, 0, CORNER[0] - u1, 0, PITCH, CORNER[1] - v1]);
   const side = SIZE + 2, {data} = interpolated(image, inverse(toImage), side, side, 'linear');
   const strengths = picture(SIZE, SIZE, DIRECTIONS);
@@ -155,8 +151,4 @@ function features(image, [[x1, y1], [x2, y2]]) {
     found[direction * count + i] = cells[i * DIRECTIONS + direction] / (around[i] + floor);
   }
   return found;
-}
-
-export function setTemplate(eyes) {
-  features.template = eyes;
 }

@@ -1,18 +1,15 @@
 // Pictures as arrays, with the numbers of the Python package: gln_jax/images.py, data/alignment.py, photos/pasting.py.
-//
 // A picture is {data: Float32Array, width, height, channels}; pixel (0, 0) is centred at (0, 0). A transform is
 // [a, b, x, c, d, y]: it takes (x, y) to (a x + b y + x, c x + d y + y). Taps are, for each pixel of a result along one axis,
 // the first pixel that counts and the weights from there on.
 
 export const FACE = 128;
-const FINEST = 8, MARGIN = 4, OVERHANG = 2, FEATHER = 16, MATCHED_SIGMA = 8;
-
+const MARGIN = 4, OVERHANG = 2, FEATHER = 16, MATCHED_SIGMA = 8;
 export function picture(width, height, channels, data = new Float32Array(width * height * channels)) {
   return {data, width, height, channels};
 }
 
 // --- Transforms
-
 export function toTemplate([[x1, y1], [x2, y2]], [[u1, v1], [u2, v2]]) {
   const across = x2 - x1, down = y2 - y1, length = across ** 2 + down ** 2;
   const real = ((u2 - u1) * across + (v2 - v1) * down) / length, imaginary = ((v2 - v1) * across - (u2 - u1) * down) / length;
@@ -20,7 +17,6 @@ export function toTemplate([[x1, y1], [x2, y2]], [[u1, v1], [u2, v2]]) {
 }
 
 export const enlargement = factor => [factor, 0, (factor - 1) / 2, 0, factor, (factor - 1) / 2];
-
 export const after = ([a, b, x, c, d, y], [e, f, u, g, h, v]) =>
   [a * e + b * g, a * f + b * h, a * u + b * v + x, c * e + d * g, c * f + d * h, c * u + d * v + y];
 
@@ -30,7 +26,6 @@ export function inverse([a, b, x, c, d, y]) {
 }
 
 export const moved = ([a, b, x, c, d, y], [u, v]) => [a * u + b * v + x, c * u + d * v + y];
-
 export const magnification = ([a, b, , c, d]) => Math.sqrt(Math.abs(a * d - b * c));
 
 /** [left, top, right, bottom] of the upright rectangle that holds what a transform makes of a picture of this size. */
@@ -42,43 +37,28 @@ export function extent(transform, width, height) {
 }
 
 // --- Resampling along the axes
-
-export function bicubicKernel(distance) {
-  if (distance < 1) return (1.5 * distance - 2.5) * distance ** 2 + 1;
-  return distance < 2 ? ((-0.5 * distance + 2.5) * distance - 4) * distance + 2 : 0;
-}
+/** Keys's kernel at distances of at least 0: a = -0.5 where pictures are resampled, -0.75 where OpenCV warps. */
+const keys = a => x => x < 1 ? ((a + 2) * x - a - 3) * x * x + 1 : x < 2 ? ((a * x - 5 * a) * x + 8 * a) * x - 4 * a : 0;
+const bicubic = keys(-0.5);
+const total = values => values.reduce((sum, value) => sum + value, 0);
+const normalized = (weights, sum = total(weights)) => Float64Array.from(weights, weight => weight / sum);
 
 /** Taps that make `newSize` of `size` pixels; `kernel` is of a distance in old pixels, zero from `reach` on. */
 export function taps(size, newSize, kernel, reach = Infinity) {
   return Array.from({length: newSize}, (_, place) => {
     const centre = (place + 0.5) * size / newSize - 0.5;
     const first = Math.max(0, Math.ceil(centre - reach)), last = Math.min(size - 1, Math.floor(centre + reach));
-    const weights = Float64Array.from({length: last - first + 1}, (_, i) => kernel(Math.abs(first + i - centre)));
-    const sum = weights.reduce((total, weight) => total + weight, 0);
-    return {first, weights: weights.map(weight => weight / sum)};
+    return {first, weights: normalized(Array.from({length: last - first + 1}, (_, i) => kernel(Math.abs(first + i - centre))))};
   });
 }
 
-export const enlargingTaps = (size, newSize) => taps(size, newSize, bicubicKernel, 2);
-
-export const gaussianTaps = (size, scale, sigma) => taps(size, size / scale, distance => Math.exp(-0.5 * (distance / sigma) ** 2));
-
-export function reductionTaps(scale, degradation, sigma) {
-  return degradation === 'bicubic' ? taps(FACE, FACE / scale, distance => bicubicKernel(distance / scale), 2 * scale)
-    : gaussianTaps(FACE, scale, sigma);
-}
+export const enlargingTaps = (size, newSize) => taps(size, newSize, bicubic, 2);
+export const gaussianTaps = (scale, sigma) => taps(FACE, FACE / scale, distance => Math.exp(-0.5 * (distance / sigma) ** 2));
 
 /** Each new pixel the mean of what it covers (OpenCV's INTER_AREA), for sizes no larger than the old ones. */
 export function areaTaps(size, newSize) {
-  const cell = size / newSize;
-  return Array.from({length: newSize}, (_, place) => {
-    const start = place * cell, end = Math.min(size, start + cell), first = Math.floor(start + 1e-6);
-    const last = Math.max(first, Math.min(size, Math.ceil(end - 1e-6)) - 1);
-    const shares = Float64Array.from({length: last - first + 1},
-      (_, i) => Math.min(end, first + i + 1) - Math.max(start, first + i));
-    const sum = shares.reduce((total, share) => total + share, 0);
-    return {first, weights: shares.map(share => share / sum)};
-  });
+  const reach = (size / newSize + 1) / 2;
+  return taps(size, newSize, distance => Math.min(1, Math.max(0, reach - distance)), reach);
 }
 
 /** The picture with its columns combined by the taps `rows` and its rows by `columns`. */
@@ -106,16 +86,10 @@ export function resized(image, width, height) {
 }
 
 // --- Warping, as OpenCV's warpAffine does it: places are rounded to 32nds of a pixel
-
 const sinc = x => x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x);
-const cubic = x => x < 1 ? (1.25 * x - 2.25) * x * x + 1 : ((-0.75 * x + 3.75) * x - 6) * x + 3;  // a = -0.75
-const KERNELS = {linear: [2, x => 1 - x], cubic: [4, cubic], lanczos: [8, x => sinc(x) * sinc(x / 4)]};
-
-const TABLES = Object.fromEntries(Object.entries(KERNELS).map(([name, [length, kernel]]) => [name, Array.from({length: 32}, (_, part) => {
-  const weights = Array.from({length}, (_, i) => kernel(Math.abs(i - length / 2 + 1 - part / 32)));
-  const sum = weights.reduce((total, weight) => total + weight);
-  return Float64Array.from(weights, weight => weight / sum);
-})]));
+const KERNELS = {linear: [2, x => 1 - x], cubic: [4, keys(-0.75)], lanczos: [8, x => sinc(x) * sinc(x / 4)]};
+const TABLES = Object.fromEntries(Object.entries(KERNELS).map(([name, [length, kernel]]) => [name, Array.from({length: 32},
+  (_, part) => normalized(Array.from({length}, (_, i) => kernel(Math.abs(i - length / 2 + 1 - part / 32)))))]));
 
 function mirrored(place, size) {
   if (size === 1) return 0;
@@ -168,51 +142,35 @@ export function warp(image, transform, width, height) {
   const top = bound(needed[1] - margin, 0, image.height - 1), bottom = bound(needed[3] + margin + 1, 1, image.height);
   image = cut(image, left, top, right - left, bottom - top);
   transform = after(transform, [1, 0, left, 0, 1, top]);
-  const shrink = 1 / magnification(transform);
-  if (shrink > FINEST) {
-    const block = Math.floor(shrink / (FINEST / 2));
-    const smaller = [Math.ceil(image.width / block), Math.ceil(image.height / block)];
-    const across = image.width / smaller[0], down = image.height / smaller[1];
-    image = resized(image, ...smaller);
-    transform = after(transform, [across, 0, (across - 1) / 2, 0, down, (down - 1) / 2]);
-  }
   const finer = Math.max(1, Math.ceil(1 / magnification(transform) - 1e-6));
   if (finer === 1) return interpolated(image, transform, width, height, 'lanczos');
   const shifted = after([1, 0, OVERHANG, 0, 1, OVERHANG], transform), wide = 2 * OVERHANG;
   const fine = interpolated(image, after(enlargement(finer), shifted), finer * (width + wide), finer * (height + wide), 'cubic');
-  const reduced = size => taps(finer * (size + wide), size + wide, distance => bicubicKernel(distance / finer), 2 * finer)
+  const reduced = size => taps(finer * (size + wide), size + wide, distance => bicubic(distance / finer), 2 * finer)
     .slice(OVERHANG, -OVERHANG);
   return resampled(fine, reduced(height), reduced(width));
 }
 
-/** The LR face that a network is to be given, as `lr_face` in data/alignment.py; `network`: {scale, degradation, blur_sigma}. */
-export function lrFace(image, transform, {scale, degradation, blur_sigma}) {
+/** The LR face that a network is to be given, as `lr_face` in data/alignment.py; `network`: {scale, blur_sigma}. */
+export function lrFace(image, transform, {scale, blur_sigma}) {
   const pitch = magnification(transform), size = FACE / scale;
-  if (pitch > 1 + 1e-6 && (pitch >= scale * (1 - 1e-6) || degradation === 'bicubic')) {
-    return warp(image, after(enlargement(1 / scale), transform), size, size);
-  }
-  const missing = pitch <= 1 + 1e-6 ? blur_sigma
-    : Math.max(0.1, blur_sigma * Math.sqrt(1 - (pitch ** 2 - 1) / (scale ** 2 - 1)));
-  const reducing = degradation === 'bicubic' ? reductionTaps(scale, degradation) : gaussianTaps(FACE, scale, missing);
+  if (pitch >= scale * (1 - 1e-6)) return warp(image, after(enlargement(1 / scale), transform), size, size);
+  const missing = blur_sigma * Math.sqrt(1 - (Math.max(1, pitch) ** 2 - 1) / (scale ** 2 - 1));
+  const reducing = gaussianTaps(scale, Math.max(missing, 0.1));
   return resampled(warp(image, transform, FACE, FACE), reducing, reducing);
 }
 
 // --- Pasting, as photos/pasting.py
-
-export function luminanceOf(image, [red, green, blue]) {
-  const result = picture(image.width, image.height, 1), {data, channels} = image;
-  for (let i = 0; i < result.data.length; i++) {
-    result.data[i] = red * data[i * channels] + green * data[i * channels + 1] + blue * data[i * channels + 2];
-  }
-  return result;
+export function luminanceOf({data, width, height, channels}, [red, green, blue]) {
+  return picture(width, height, 1, Float32Array.from({length: width * height},
+    (_, i) => red * data[i * channels] + green * data[i * channels + 1] + blue * data[i * channels + 2]));
 }
 
 function lowest(image) {
   const reach = 4 * MATCHED_SIGMA, blurring = Array.from({length: FACE}, (_, place) => {
     const weights = new Float64Array(FACE);
     for (let i = -reach; i <= reach; i++) weights[mirrored(place + i, FACE)] += Math.exp(-0.5 * (i / MATCHED_SIGMA) ** 2);
-    const sum = weights.reduce((total, weight) => total + weight);
-    return {first: 0, weights: weights.map(weight => weight / sum)};
+    return {first: 0, weights: normalized(weights)};
   });
   return resampled(image, blurring, blurring);
 }

