@@ -20,9 +20,9 @@ def sgd_config():
     """Plain SGD: Adam would hide a gradient that is 4 times too large."""
     config = settings.default()
     config.network, config.face_size = 'gln3', 32
-    config.optimizer.update(name='sgd', learning_rate=3e-11, momentum=0.0, warmup_steps=0, clip_norm=0.0,
+    config.optimizer.update(name='sgd', learning_rate=5e-10, momentum=0.0, warmup_steps=0, clip_norm=0.0,
                             final_learning_rate_share=1.0)
-    config.adversarial.update(generator_learning_rate=3e-11, discriminator_learning_rate=1e-2)
+    config.adversarial.update(generator_learning_rate=5e-10, discriminator_learning_rate=1e-2)
     return config
 
 
