@@ -43,6 +43,7 @@ def main(arguments=None):
         if not splits:
             raise errors.InputError("--split: name a split, 'test' say")
         label = Path(config.data.path).resolve().name if config.data.name == 'folder' else config.data.name
+        face_data.check(config, *splits)
         sets = [(split, face_data.load(config, split)) for split in splits]  # all, before the first takes its minutes
         if chosen:
             output = _output(options, label, 'methods', alone=True)

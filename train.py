@@ -22,7 +22,7 @@ from gln_jax.runtime import errors
 FLAGS = flags.FLAGS
 config_flags.DEFINE_config_file('config', None, 'File with the settings, with a variant after a colon: '
                                 'configs/quickstart.py, configs/x8.py, configs/x4.py, configs/x8_fast.py, configs/x8.py:gln4 '
-                                '(the README, Train, has all variants).')
+                                '(docs/training.md has all variants).')
 flags.DEFINE_string('workdir', None, 'Folder for all that the run writes; by default runs/<name of the config>.')
 flags.DEFINE_string('init', None, 'Workdir, checkpoint, weights file or released name (x8-fast) whose generator a new '
                     'run starts from, the same network or a part of it: GLN6 from GLN4, say; by default random weights.')

@@ -27,7 +27,7 @@ import numpy as np
 from gln_jax import images
 from gln_jax import config as settings
 from gln_jax.evaluation import scoring
-from gln_jax.models import factory
+from gln_jax.models import convolutions, factory
 from gln_jax.runtime import compilation, devices, errors, precision
 from gln_jax.training import optimizers, steps
 
@@ -73,10 +73,11 @@ def matrix_product_rate(dtype='float32'):
 
 
 def multiply_adds(config):
-    """Multiplications with an addition that restoring one face takes, as XLA counts them before it compiles."""
+    """Multiplications with an addition that restoring one face takes in the direct form, as XLA counts them."""
     state = jax.eval_shape(lambda: steps.create_state(config))
     lr = images.degrade(jnp.zeros((1, images.FACE_SIZE, images.FACE_SIZE, 1)), config.scale, config.degradation)
-    restore = jax.jit(factory.generator(config).apply).lower({'params': state.generator}, lr)
+    with convolutions.traced_in('direct'):
+        restore = jax.jit(factory.generator(config).apply).lower({'params': state.generator}, lr)
     return restore.cost_analysis()['flops'] / 2
 
 

@@ -1,8 +1,8 @@
 """GLN8 at 4x: python train.py --config=configs/x4.py --config.data.name=folder --config.data.path=DIR
 
-As many faces as `configs/x8.py`. On 2 CPU cores GLN8 trains 3.0 faces/s at 4x and GLN4 (`:gln4`) 21: it wants an
-accelerator, and has not been trained to the end yet. On a CPU, `:gn`, then `:gln4` from it, then `:gln6` from that
-(`--init`), taught by `x4-fast` at last, made the weights `x4` (gln_jax/released/README.md has the commands).
+Cost: as many faces as `configs/x8.py`; it wants an accelerator.
+Score: not trained to the end yet. On a CPU, `:gn`, then `:gln4` from it, then `:gln6` from that (`--init`), with the teacher
+`x4-fast` at last, made the weights `x4` in 12 hours (docs/training_log.md has the commands).
 """
 
 from gln_jax import config as settings

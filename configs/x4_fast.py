@@ -1,9 +1,8 @@
 """The fast network at 4x: python train.py --config=configs/x4_fast.py --config.data.name=folder --config.data.path=DIR
 
-Stage 1's 76,800 faces took 1 h 15 min on 2 CPU cores without the residual block at 64x64 that it has now (docs/speed.md), and
-reached 30.45 dB on val, of 12,898 photographs, where bicubic has 27.77; 30.58 with 80,000 faces more; 30.75 with the block
-and another 40,000; and 30.87 with another 96,000 (gln_jax/released/README.md, x4-fast). With the rate of
-`configs/x8_fast.py`, 3e-3, the loss jumped to twice its value again and again from step 290 on.
+Cost: stage 1's 76,800 faces took 1 h 15 min on 2 CPU cores, without the residual block at 64x64, which came later.
+Score: 30.45 dB on val, where bicubic has 27.77; with 216,000 faces more, and the block, 30.87 (docs/training_log.md).
+With the rate of `configs/x8_fast.py`, 3e-3, the loss jumped to twice its value again and again from step 290 on.
 """
 
 from configs import x8_fast

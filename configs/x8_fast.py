@@ -1,9 +1,8 @@
 """The fast network at 8x: python train.py --config=configs/x8_fast.py --config.data.name=folder --config.data.path=DIR
 
-Stage 2 has short turns against a discriminator of patches. With the paper's 10 and 50 steps a turn, the generator learns
+Stage 2 has short cycles against a discriminator of patches. With the paper's 10 and 50 steps a cycle, the generator learns
 to fool the discriminator by a fine chequered pattern before that can answer; so it does in the first 200 steps here, and
-then unlearns it (docs/studies.md). There are many turns because the average over steps, which is what
-evaluation sees, follows slowly.
+then unlearns it (docs/studies.md). There are many cycles because the EMA, which is what evaluation sees, follows slowly.
 """
 
 from gln_jax import config as settings
@@ -14,7 +13,7 @@ def get_config(variant=''):
 
 
 def recipe():
-    """The settings before a word after the colon changes them; `configs/x4_fast.py` starts from them too."""
+    """The settings before a word after the colon changes them; `configs/x4_fast.py` builds on them too."""
     config = settings.default()
     config.name = 'x8_fast'
     config.network = 'fast'

@@ -11,9 +11,10 @@ from PIL import Image
 import pytest
 
 from gln_jax import config
-from gln_jax.data import faces, holdout, pipeline
+from gln_jax.data import faces, folder_contents, holdout, identities, pipeline
 from gln_jax.data.image_files import aligned
 from gln_jax.runtime import errors
+from gln_jax.training import run
 
 
 def picture(seed=0, channels=3):
@@ -223,6 +224,140 @@ def test_bad_picture_is_named_and_nothing_is_kept(root, load, make, message):
     assert only(load(root, 'train')).file == 'train/good.png'
 
 
+@pytest.mark.parametrize('index', [
+    'file,split,identity\npictures/a b.png,train,Ann\npictures/c.png,test,Bob\n',
+    '\ufefffile,split,identity\r\npictures\\a b.png,train,Ann\r\npictures\\c.png,test,Bob\r\n',
+    'FILE;Split;IDENTITY\npictures/a b.png;train;Ann\n;;\n\npictures/c.png;test;Bob\n;;\n',
+    'sep=;\r\n"File";"Split";"Identity"\r\n"pictures\\a b.png";"Train";"Ann"\r\n"pictures\\c.png";"TEST";"Bob"\r\n',
+    'Split\tFile\tage, in years\tIdentity\ntraining\tpictures\\a b.png\t3\tAnn\ntesting\t./pictures/c.png\t4\tBob\n',
+    ' file , split , identity \n "pictures/a b.png" , train , Ann\n pictures/c.png , test , Bob \n',
+    '\n\nfile|split|identity\npictures/a b.png|train|Ann|of no column\npictures/c.png|test|Bob\n',
+    'identity,file,split,file\nAnn,pictures/a b.png,train,\nBob,pictures/c.png,test,\n',
+    ('\ufeffFile\tSplit\tIdentity\r\npictures\\a b.png\ttrain\tAnn\r\npictures\\c.png\ttest\tBob\r\n').encode('utf-16-le'),
+])
+def test_an_index_as_spreadsheets_save_it(root, index):
+    save(root / 'pictures' / 'a b.png')
+    save(root / 'pictures' / 'c.png', picture(1))
+    (root / 'index.csv').write_bytes(index if isinstance(index, bytes) else index.encode())
+    assert folder_contents.contents(root).entries == [('pictures/a b.png', 'train', 'my faces', 'Ann'),
+                                                      ('pictures/c.png', 'test', 'my faces', 'Bob')]
+
+
+def test_a_backslash_may_be_part_of_a_name(root):
+    save(root / 'a\\b.png')
+    write_index(root, [{'file': 'a\\b.png', 'split': 'train'}])
+    assert [entry.file for entry in folder_contents.contents(root).entries] == ['a\\b.png']
+
+
+def found_in(root, *names):
+    """The contents of a folder with these files, {file: (split, source, identity)}, and the notes."""
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(name)
+    entries, notes = folder_contents.contents(root)
+    return {entry.file: tuple(entry[1:]) for entry in entries}, notes
+
+
+@pytest.mark.parametrize('train, val, test', [
+    ('Train', 'Val', 'Test'), ('TRAINING', 'validation', 'testing'), ('train_set', 'dev', 'test-images'),
+    ('Training Faces', 'Valid', 'test2017')])
+def test_split_folders_have_the_usual_names_in_any_case(root, train, val, test):
+    found, notes = found_in(root, f'{train}/a.png', f'{train}/lfw/b.png', f'{val}/c.png', f'{test}/d.png')
+    assert {file: split for file, (split, *_) in found.items()} == {
+        f'{train}/a.png': 'train', f'{train}/lfw/b.png': 'train', f'{val}/c.png': 'val', f'{test}/d.png': 'test'}
+    assert found[f'{train}/lfw/b.png'][1] == 'lfw' and not notes
+
+
+def test_split_folders_may_lie_in_the_folders_of_sources(root):
+    found, _ = found_in(root, 'lfw/Train/a.png', 'lfw/test/b.png', 'web/training/new/c.png')
+    assert found == {'lfw/Train/a.png': ('train', 'lfw', ''), 'lfw/test/b.png': ('test', 'lfw', ''),
+                     'web/training/new/c.png': ('train', 'web', '')}
+
+
+def test_a_folder_around_the_split_folders_changes_nothing_of_the_splits(root):
+    found, _ = found_in(root, 'faces/Train/a.png', 'faces/Train/b.png')
+    assert {split for split, *_ in found.values()} == {'train'}
+
+
+@pytest.mark.parametrize('names, message', [
+    (('val/a.png', 'Validation/b.png'), "'Validation' and 'val' both mean the split 'val'"),
+    (('train/a.png', 'training/b.png', 'test/c.png'), "'train' and 'training' both mean the split 'train'"),
+    (('lfw/train/a.png', 'lfw/test/b.png', 'lfw/train_set/c.png'), "'train' and 'train_set' both mean"),
+    (('Train/a.png', 'holdout/b.png'), 'my faces/holdout/b.png: lies outside of the folders for splits .Train.'),
+    (('Test/a.png', 'b.png'), 'my faces/b.png: lies outside of the folders for splits .Test.'),
+    (('lfw/train/a.png', 'lfw/test/b.png', 'web/c.png'), 'my faces/web/c.png: lies outside'),
+])
+def test_split_folders_that_could_mean_two_things_are_refused(root, names, message):
+    with pytest.raises(errors.InputError, match=message):
+        found_in(root, *names)
+
+
+PEOPLE = {'LFW': ['Anna_Smith', 'Luiz_da_Silva', 'Bo_Li'], 'numbered': ['Person_000', 'Person_001', 'person 2'],
+          'VGGFace2': ['n000001', 'n000009', 'n001234'], 'CASIA': ['0000045', '0000099', '0000102'],
+          'first names': ['ann', 'bob', 'cleo', 'dan', 'eve'], 'many': [f'from {letter}' for letter in 'abcdefghijklmnopqrstuvw']}
+
+
+@pytest.mark.parametrize('around', ['', 'Train/', 'web/', 'train/web/'])
+@pytest.mark.parametrize('kind', PEOPLE)
+def test_folders_of_people_are_people_and_no_sources(root, kind, around):
+    pictures = 60 if kind == 'many' else 4
+    found, notes = found_in(root, *(f'{around}{person}/{number}.png' for person in PEOPLE[kind] for number in range(pictures)))
+    people = {}
+    for file, (split, source, identity) in found.items():
+        assert identity == file.split('/')[-2] and source == ('web' if 'web/' in around else 'my faces')
+        people.setdefault(identity, set()).add(split)
+    assert all(len(splits) == 1 for splits in people.values())
+    assert f'({len(PEOPLE[kind])}) are taken for one person each, and not for sources' in notes[0]
+    assert ('does not say what to hold out' in notes[-1]) == (not around.lower().startswith('train'))
+
+
+def test_what_lies_deeper_in_the_folder_of_a_person_is_of_that_person(root):
+    found, _ = found_in(root, *(f'00{person}/{view}/{number}.png' for person in range(4) for view in ('frontal', 'profile')
+                                for number in range(2)))
+    assert {identity for _, _, identity in found.values()} == {'000', '001', '002', '003'}
+
+
+@pytest.mark.parametrize('names', [
+    ['ffhq256', 'ffhq512'], ['lfw', 'web', 'scut', 'aaf'], ['london', 'Web'], ['part1', 'part2', 'part3', 'part4']])
+def test_a_few_folders_of_other_names_are_sources(root, names):
+    found, notes = found_in(root, *(f'{name}/{number}.png' for name in names for number in range(8)))
+    assert all(source in names and not identity for _, source, identity in found.values()) and len(notes) == 1
+
+
+def test_many_folders_of_many_pictures_are_sources():
+    assert identities.folders_of_people({(f'{number:02}000',): 1000 for number in range(70)}) == set()  # as FFHQ comes
+    assert len(identities.folders_of_people({(f'n{number:06}',): 362 for number in range(70)})) == 70
+
+
+def test_files_named_by_people_tell_them(root):
+    found, _ = found_in(root, *(f'web/{person}_{number:04}.png' for person in PEOPLE['LFW'] for number in range(9)))
+    people = {(identity, split) for split, _, identity in found.values()}
+    assert {person for person, _ in people} == set(PEOPLE['LFW']) and len(people) == 3
+
+
+def test_people_who_are_in_two_splits_by_their_folders_are_warned_of(root):
+    _, notes = found_in(root, *(f'{split}/{person}/{number}.png' for split in ('train', 'test') for person in PEOPLE['LFW']
+                                for number in range(2)))
+    assert "warning: " in notes[-1] and "'Anna_Smith' is in test and train, and so are 2 others" in notes[-1]
+
+
+def test_too_few_faces_are_refused_before_they_are_prepared(root, load, tmp_path):
+    for number in range(2):
+        save(root / f'{number}.png')
+    with pytest.raises(errors.InputError, match='my faces: holds 2 pictures, and from 3 on each of train, val and test has one'):
+        load(root, 'train')
+    save(root / 'train' / '2.png')
+    for number in range(2):
+        (root / f'{number}.png').unlink()
+    with pytest.raises(errors.InputError, match="my faces: there is no split 'val' here; there are train, train/my faces"):
+        load(root, 'val')
+    settings = config.default()
+    settings.data.update(name='folder', path=str(root), directory=str(tmp_path / 'prepared'))
+    with pytest.raises(errors.InputError, match="there is no split 'val' here"):
+        run.train(settings, tmp_path / 'run')  # which needs val only when it has trained
+    assert not (tmp_path / 'prepared').exists() and not (tmp_path / 'run' / 'config.json').exists()
+
+
 def test_missing_and_empty_folders_are_named(root, load):
     with pytest.raises(errors.InputError, match='my faces: there is no such folder'):
         load(root, 'train')
@@ -235,14 +370,18 @@ def test_missing_and_empty_folders_are_named(root, load):
 def test_picture_beside_the_split_folders_is_named(root, load):
     save(root / 'train' / 'a.png')
     save(root / 'extra' / 'b.png')
-    with pytest.raises(errors.InputError, match='my faces/extra/b.png: lies outside of train, val, test'):
+    with pytest.raises(errors.InputError, match='my faces/extra/b.png: lies outside of the folders for splits .train.; move it'):
         load(root, 'train')
 
 
 @pytest.mark.parametrize('index, message', [
-    ('file,split\na.png,train\nb.png,train\n', "lists 'b.png', and there is no such file"),
+    ('file,split\na.png,train\nb.png,train\n', "line 3: lists 'b.png', and there is no such file; paths are relative to"),
+    ('file,split\na.png,train\n,train\n', "line 3: lists '', and"),
     ('file,split\na.png,train\na.png,test\n', "lists 'a.png' 2 times"),
-    ('name,split\na.png,train\n', "has no column 'file'; its columns are name, split"),
+    ('file,split\na.png,train\nb/../a.png,test\n', "lists 'a.png' and 'b/../a.png', which are one file"),
+    ('file,split\na.png,train\nlink.png,test\n', "lists 'a.png' and 'link.png', which are one file"),
+    ('file,split\na.png,val\nc.png,valid\n', "'val' and 'valid' both mean the split 'val'; make them one"),
+    ('name,split\na.png,train\n', "has no column 'file'; its columns are name, split. The first line names the columns"),
     ('', "has no column 'file'; its columns are none"),
     ('file,split\na.png\n', "the split of 'a.png' is ''"),
     ('file,split\na.png,all\n', "the split of 'a.png' is 'all'"),
@@ -250,8 +389,11 @@ def test_picture_beside_the_split_folders_is_named(root, load):
 ])
 def test_bad_index_is_named(root, load, index, message):
     save(root / 'a.png')
+    save(root / 'c.png')
+    (root / 'b').mkdir()
+    (root / 'link.png').symlink_to('a.png')
     (root / 'index.csv').write_bytes(index if isinstance(index, bytes) else index.encode())
-    with pytest.raises(errors.InputError, match=f'my faces/index.csv: {message}'):
+    with pytest.raises(errors.InputError, match=f'my faces/index.csv(: |, ){message}'):
         load(root, 'train')
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 import pytest
 
 from gln_jax import config, images, prepare
-from gln_jax.data import alignment, faces, folder, identities
+from gln_jax.data import alignment, faces, identities, split_names
 from gln_jax.data.synthetic import drawing
 from gln_jax.photos import face_crops, given_eyes, perceptual_hash, preparing
 from gln_jax.runtime import errors
@@ -100,7 +100,7 @@ def test_the_faces_are_a_data_set_as_they_are(run, tmp_path):
     settings = config.default()
     settings.data.name, settings.data.path = 'folder', str(tmp_path / 'out')
     settings.data.directory = str(tmp_path / 'tfds')
-    found = [face for split in folder.SPLITS for face in faces.load(settings, f'{split}/drawn')]
+    found = [face for split in split_names.SPLITS for face in faces.load(settings, f'{split}/drawn')]
     assert len(found) == 3 and all(face.image.shape == (128, 128, 3) for face in found)
 
 
@@ -211,6 +211,13 @@ def test_people_are_told_by_names_of_files_and_folders(file, person):
     assert identities.identity_of(file) == person
     assert identities.identity_of(file, 'none') == ''
     assert identities.identity_of(file, 'folder') == (file.split('/')[-2] if '/' in file else '')
+
+
+def test_folders_of_people_tell_them_where_names_do_not():
+    files = [f'{source}/{person:04}/{number}.jpg' for source in 'ab' for person in range(8) for number in range(3)]
+    assert identities.identities_of([*files, 'c/Anna_Smith_0001.jpg', 'c/1.jpg']) == {
+        **{file: file.split('/')[1] for file in files}, 'c/Anna_Smith_0001.jpg': 'Anna_Smith', 'c/1.jpg': ''}
+    assert set(identities.identities_of(files, 'none').values()) == {''}
 
 
 def test_hashes_tell_a_copy_from_another_face():

@@ -2,7 +2,7 @@
 
     python -m tools.measure_uncertainty --ckpt=runs/x8 --data=FACES [--output=x8.safetensors]
 
-FACES is a folder of aligned faces (`gln_jax.data.folder` says which). On its split val, the limits are chosen above
+FACES is a folder of aligned faces (`gln_jax.data.folder_contents` says which). On its split val, the limits are chosen above
 which a face gets a warning: such that a tenth of these faces would. --output writes the network with its limits as a
 weights file, with which `upsample` warns. On the splits of --split (default: test/lfw,test/ffhq256) it is then measured
 how well the figures rank the faces by their true error (Spearman's correlation with the error; AUROC of telling the

@@ -2,7 +2,7 @@
 
     python -m tools.train_eyes --faces=DIR [--output=FILE]
 
-DIR is a folder of aligned 128x128 faces (`gln_jax.data.folder` says which); its train split alone is used. The same
+DIR is a folder of aligned 128x128 faces (`gln_jax.data.folder_contents` says which); its train split alone is used. The same
 faces give the same matrices, to rounding. With 13,000 faces it takes 3 to 5 minutes and 2 GB of memory on one CPU core.
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 import PIL.Image
 
 from gln_jax import images
-from gln_jax.data import folder
+from gln_jax.data import folder_contents
 from gln_jax.photos import eyes, face_windows
 from gln_jax.runtime import command_line, errors, files
 
@@ -60,7 +60,7 @@ def read_faces(directory):
         InputError: no such folder, no face in its train split, or one that cannot be read or has another size.
     """
     faces = []
-    for entry in folder.entries(directory)[0]:
+    for entry in folder_contents.contents(directory).entries:
         if entry.split == 'train':
             face = cv2.imread(str(directory / entry.file), cv2.IMREAD_GRAYSCALE)
             if face is None or face.shape != (images.FACE_SIZE, images.FACE_SIZE):

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import tensorflow_datasets as tfds
 
-from gln_jax.data import folder, public
+from gln_jax.data import folder, folder_contents, public
 from gln_jax.data.synthetic import dataset
 from gln_jax.runtime import errors
 
@@ -62,8 +62,14 @@ def load(config, split):
     Raises:
         InputError: the data set cannot be had, or lacks the split; the message lists what there is.
     """
-    builder, splits = _prepared(config.data)
+    builder, splits = _prepared(config.data, split)
     return Faces([place for part in split.split(',') for place in _places(splits, part.strip())], builder.data_path)
+
+
+def check(config, *splits):
+    """Raises InputError where a folder of faces cannot be used or lacks one of these splits, before it is prepared."""
+    if config.data.name == 'folder':
+        _contents(config.data.path, ','.join(splits))
 
 
 class _PreparedFaces:
@@ -85,7 +91,17 @@ class _PreparedFaces:
         return [record['source'].decode() for record in self._records_undecoded]
 
 
-def _prepared(data):
+def _contents(folder, wanted):
+    """What `folder_contents.contents` finds, if all splits that are wanted are there."""
+    found = folder_contents.contents(folder)
+    there = {f'{entry.split}/{entry.source}' for entry in found.entries} | {entry.split for entry in found.entries}
+    for split in map(str.strip, wanted.split(',')):
+        if split not in there:
+            raise errors.InputError(f'{folder}: there is no split {split!r} here; there are {", ".join(sorted(there))}')
+    return found
+
+
+def _prepared(data, wanted):
     """The builder of the data set that `config.data` names, and {split: records} of it."""
     directory = data.directory or None
     if data.name == 'lfw':
@@ -94,7 +110,10 @@ def _prepared(data):
     if data.name == 'celeb_a':
         builder = public.prepare('celeb_a', directory)
         return builder, public.celeb_a_splits(builder)
-    builder = dataset.prepare(directory) if data.name == 'drawn' else folder.prepare(data.path, directory)
+    if data.name == 'drawn':
+        builder = dataset.prepare(directory)
+    else:
+        builder = folder.prepare(data.path, _contents(data.path, wanted), directory)
     return builder, {split: _PreparedFaces(builder, split) for split in builder.info.splits}
 
 

@@ -39,7 +39,7 @@ class Bccnn(nn.Module):
         features = 2 * lr - 1
         for size, filters in CONVOLUTIONS:
             features = nn.max_pool(nn.tanh(nn.Conv(filters, (size, size))(features)), (2, 2), strides=(2, 2))
-        features = features.reshape(len(lr), -1)
+        features = features.reshape(lr.shape[0], -1)
         code = nn.tanh(nn.Dense(FACE_UNITS, name='face_code')(features))
         face = nn.Dense(enlarged[0].size, kernel_init=_small_normal, bias_init=nn.initializers.constant(0.5),
                         name='face')(code)

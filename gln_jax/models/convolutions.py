@@ -1,12 +1,21 @@
-"""The networks' convolution, with a gradient of its kernel in a form that CPUs compute faster.
+"""The networks' convolution, on CPUs in the form that they compute faster: in the Fourier domain or directly.
 
-XLA's CPU backend takes the gradient of a kernel as a convolution whose window is the image. Over a batch of images it
-reaches a quarter to a half of the processor's peak, over pieces that fit into its caches three quarters, if the gradient
-has more channels than the maps. Where it has fewer, the two change places.
+Large kernels between many channels go through `fourier`. In the direct form, XLA's CPU backend takes the gradient of a
+kernel as a convolution whose window is the image. Over a batch of images it reaches a quarter to a half of the processor's
+peak, over pieces that fit into its caches three quarters, if the gradient has more channels than the maps. Where it has
+fewer, the two change places.
 """
+
+import contextlib
 
 import jax
 import jax.numpy as jnp
+
+from gln_jax.models import fourier
+
+FORMS = 'direct', 'fourier'
+
+_form = 'fourier'
 
 MANY_CHANNELS = 32
 """From so many on, a kernel's gradient is taken piece by piece on CPUs."""
@@ -15,10 +24,29 @@ PIECE = 4096
 """Pixels of a piece, at most: rows of one image, or several images."""
 
 
+@contextlib.contextmanager
+def traced_in(form):
+    """What is traced inside has all convolutions in the direct form ('direct'), or in the faster one of both ('fourier')."""
+    global _form
+    before, _form = _form, form
+    try:
+        yield
+    finally:
+        _form = before
+
+
 @jax.custom_vjp
 def convolved(maps, kernel):
     """Maps [n, h, w, c] convolved with a kernel [k, k', c, filters] of odd k and k', stride 1, same padding."""
+    if _is_faster_by_fourier(maps, kernel):
+        return jax.lax.platform_dependent(maps, kernel, cpu=fourier.convolved, default=_plain)
     return _plain(maps, kernel)
+
+
+def _is_faster_by_fourier(maps, kernel):
+    """Whether it is on CPUs, as measured (docs/speed.md)."""
+    height, width, inputs, filters = kernel.shape
+    return _form == 'fourier' and maps.dtype != jnp.bfloat16 and height == width == 7 and min(inputs, filters) >= 16
 
 
 def _plain(maps, kernel, padding='SAME'):
@@ -28,11 +56,16 @@ def _plain(maps, kernel, padding='SAME'):
 
 
 def _forward(maps, kernel):
-    return _plain(maps, kernel), (maps, kernel)
+    return convolved(maps, kernel), (maps, kernel)
 
 
 def _backward(saved, gradient):
-    maps, kernel = saved
+    if _is_faster_by_fourier(*saved):
+        return jax.lax.platform_dependent(*saved, gradient, cpu=fourier.gradients, default=_direct_gradients)
+    return _direct_gradients(*saved, gradient)
+
+
+def _direct_gradients(maps, kernel, gradient):
     of_maps, = jax.linear_transpose(lambda maps: _plain(maps, kernel), maps)(gradient)
     size = kernel.shape[:2]
     of_kernel = jax.lax.platform_dependent(maps, gradient, cpu=lambda *both: _on_cpu(*both, size),

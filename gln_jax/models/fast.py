@@ -7,6 +7,8 @@ here fully connected layers see the LR pixels first and then, between residual b
 of them. What is learnt is a detail map that is added to the bicubic image; it starts at zero.
 """
 
+import math
+
 import flax.linen as nn
 import jax.numpy as jnp
 
@@ -68,7 +70,7 @@ class FirstGlobalView(nn.Module):
 
     @nn.compact
     def __call__(self, pixels):
-        code = pixels.reshape(len(pixels), -1)
+        code = pixels.reshape(pixels.shape[0], -1)
         for _ in range(2):
             code = nn.relu(nn.Dense(FIRST_VIEW_UNITS, kernel_init=_he)(code))
         n, height, width, _ = pixels.shape
@@ -82,8 +84,8 @@ class GlobalView(nn.Module):
     @nn.compact
     def __call__(self, features):
         seen = nn.relu(conv(LATER_VIEW_CHANNELS, 1)(features))
-        code = nn.relu(nn.Dense(LATER_VIEW_UNITS, kernel_init=_he)(seen.reshape(len(seen), -1)))
-        view = nn.relu(nn.Dense(seen[0].size, kernel_init=_he)(code)).reshape(seen.shape)
+        code = nn.relu(nn.Dense(LATER_VIEW_UNITS, kernel_init=_he)(seen.reshape(seen.shape[0], -1)))
+        view = nn.relu(nn.Dense(math.prod(seen.shape[1:]), kernel_init=_he)(code)).reshape(seen.shape)
         return features + conv(features.shape[-1], 1, _small)(view)
 
 

@@ -98,7 +98,8 @@ class Upsampling(nn.Module):
         stride = self.scale
         kernel = self.param('kernel', bilinear_kernel, (2 * stride, 2 * stride))
         bias = self.param('bias', nn.initializers.zeros, (1,))
-        lr = jnp.pad(lr, ((0, 0), (1, 1), (1, 1), (0, 0)), mode='edge')
+        lr = jnp.concatenate([lr[:, :1], lr, lr[:, -1:]], axis=1)  # jnp.pad would take operations that ONNX has not
+        lr = jnp.concatenate([lr[:, :, :1], lr, lr[:, :, -1:]], axis=2)
         # Output pixel stride * i + a takes LR pixel i - 1 by kernel row stride + a and LR pixel i by kernel row a.
         taps = kernel.reshape(2, stride, 2, stride)[::-1, :, ::-1].transpose(0, 2, 1, 3).reshape(2, 2, 1, stride**2)
         blocks = jax.lax.conv_general_dilated(lr, taps, (1, 1), 'VALID', dimension_numbers=('NHWC', 'HWIO', 'NHWC'))

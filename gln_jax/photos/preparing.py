@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from gln_jax.data import folder, holdout, identities
+from gln_jax.data import folder_contents, holdout, identities
 from gln_jax.data.image_files import formats
 from gln_jax.photos import face_crops, perceptual_hash
 from gln_jax.runtime import errors, files, processes
@@ -75,7 +75,7 @@ def prepare(directory, output, settings, eyes=None, processes=1):
     index, rejected = _sorted_out(photos, journal, settings)
     journal.remove_faces_but({row['file'] for row in index})
     files.write(output / REJECTED, _as_csv(rejected, ('file', 'left_x', 'left_y', 'right_x', 'right_y', 'reason')))
-    files.write(output / folder.INDEX, _as_csv(index, (*folder.Entry._fields, 'photo', 'left_x', 'left_y', 'right_x',
+    files.write(output / folder_contents.INDEX, _as_csv(index, (*folder_contents.Entry._fields, 'photo', 'left_x', 'left_y', 'right_x',
                                                        'right_y', 'source_px', 'detail')))
     return index, rejected
 
@@ -148,7 +148,7 @@ def _sorted_out(photos, journal, settings):
                          'reason': f'duplicate of {faces[other]["photo"]} '
                                    f'({bits} of {perceptual_hash.BITS} bits differ)'})
     kept = [face for number, face in enumerate(faces) if number not in repeated]
-    people = {face['photo']: identities.identity_of(face['photo'], settings.identity) for face in kept}
+    people = identities.identities_of(photos, settings.identity)
     groups = {photo: person or photo for photo, person in people.items()}
     split_of = holdout.splits(set(groups.values()))
     index = [{'file': face['file'], 'split': split_of[groups[face['photo']]], 'source': settings.source,

@@ -47,6 +47,7 @@ def checked(config, workdir, initial, teacher, to_be_scored):
               teacher() if teacher and min(saved, default=0) < config.reconstruction.steps else None)
     if hosts.is_first():
         workdirs.check_is_free(workdir, config)
+    face_data.check(config, 'train', config.validation.split, *([config.validation.test_split] if to_be_scored else []))
     run = run._replace(faces=_training_faces(config))
     if saved:
         workdirs.check_goes_on_as_it_began(workdir, run.faces, initial is not None, run.teacher)

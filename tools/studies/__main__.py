@@ -5,7 +5,7 @@
     python -m tools.studies lambda --init=x8-fast --workdir=runs/lambda --turns=40 --data=FACES --output=DIR
     python -m tools.studies fine-tuning --init=x8-fast --runs=paper=runs/a,patch=runs/b --data=FACES --output=DIR
 
-FACES is a folder of aligned faces (`gln_jax.data.folder` says which). Each study writes its section (Markdown), its
+FACES is a folder of aligned faces (`gln_jax.data.folder_contents` says which). Each study writes its section (Markdown), its
 numbers (JSON), a row per image (CSV) and its plots into DIR. The same command continues a study that was killed, its
 trainings included; these lie in a folder each in --workdir.
 """

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from gln_jax import weights
-from gln_jax.data import folder
 from gln_jax.data import faces as face_data
+from gln_jax.data import folder_contents, tables
 from gln_jax.evaluation import scoring
 from gln_jax.models import factory
 from gln_jax.runtime import devices, errors, files, picture_grid
@@ -110,14 +110,14 @@ def _expression_pairs(faces, limit):
 
 def _yaw(path):
     """{file: yaw} as index.csv tells it in a column of that name; {} where it does not."""
-    if not (path / folder.INDEX).exists():
+    index = path / folder_contents.INDEX
+    if not index.exists():
         return {}
-    with (path / folder.INDEX).open(newline='', encoding='utf-8-sig') as file:
-        rows = [(row['file'], row.get('yaw')) for row in csv.DictReader(file)]
     try:
-        return {name: float(yaw) for name, yaw in rows if yaw}
+        return {row['file'].replace('\\', '/'): float(row['yaw'].replace(',', '.')) for _, row in tables.read(index, 'file')[1]
+                if row.get('yaw')}
     except ValueError as error:
-        raise errors.InputError(f'{path / folder.INDEX}: a yaw is no number ({error})') from error
+        raise errors.InputError(f'{index}: a yaw is no number ({error})') from error
 
 
 def _worst(upsampler, config, split, faces, measured):

@@ -1,0 +1,80 @@
+"""Convolutions in the Fourier domain against direct ones."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gln_jax.models import convolutions, fourier
+
+@pytest.mark.parametrize('maps_shape, kernel_shape', [
+    ((2, 48, 32, 16), (7, 7, 16, 32)),  # whole tiles
+    ((2, 33, 47, 3), (7, 7, 3, 5)),     # tiles cut off below and on the right
+    ((1, 5, 40, 4), (5, 5, 4, 2))])     # an image lower than a tile
+def test_result_and_gradients_are_those_of_the_direct_form(maps_shape, kernel_shape):
+    """In single and in double precision, relative to the largest number, against the direct form in double precision."""
+    def fourier_form(maps, kernel, gradient):
+        return fourier.convolved(maps, kernel), *fourier.gradients(maps, kernel, gradient)
+
+    @jax.jit
+    def direct_form(maps, kernel, gradient):
+        result, pullback = jax.vjp(direct, maps, kernel)
+        return result, *pullback(gradient)
+
+    with jax.enable_x64(True):
+        exact = random(maps_shape, kernel_shape)
+        expected = direct_form(*exact)
+        for dtype, tolerance in (('float32', 1e-6), ('float64', 1e-13)):
+            found = jax.jit(fourier_form)(*(array.astype(dtype) for array in exact))
+            for one, other in zip(found, expected, strict=True):
+                assert one.dtype == dtype
+                assert jnp.abs(one - other).max() < tolerance * jnp.abs(other).max()
+
+
+@pytest.mark.parametrize('row, column', [(0, 0), (15, 16), (32, 8)])
+def test_a_point_becomes_the_kernel_seen_from_it(row, column):
+    """At a corner, at the edges of tiles, in the last row: nothing comes from other tiles or around the image."""
+    maps = np.zeros((1, 33, 40, 1), np.float32)
+    maps[0, row, column] = 1
+    kernel = np.arange(1, 50, dtype=np.float32).reshape(7, 7, 1, 1)
+    expected = np.zeros((39, 46), np.float32)
+    expected[row:row + 7, column:column + 7] = kernel[::-1, ::-1, 0, 0]
+    np.testing.assert_allclose(fourier.convolved(maps, kernel)[0, ..., 0], expected[3:-3, 3:-3], atol=1e-4)
+
+
+@pytest.mark.parametrize('maps_shape, kernel_shape, dtype, is_chosen', [
+    ((1, 32, 32, 16), (7, 7, 16, 32), 'float32', True),
+    ((1, 32, 32, 16), (7, 7, 16, 32), 'bfloat16', False),
+    ((1, 32, 32, 2), (7, 7, 2, 16), 'float32', False),
+    ((1, 32, 32, 32), (7, 7, 32, 1), 'float32', False),
+    ((1, 32, 32, 64), (3, 3, 64, 64), 'float32', False),
+    ((1, 32, 32, 32), (7, 5, 32, 32), 'float32', False)])
+def test_a_layer_takes_the_fourier_domain_where_that_is_faster(maps_shape, kernel_shape, dtype, is_chosen):
+    maps, kernel = jnp.ones(maps_shape, dtype), jnp.ones(kernel_shape, dtype)
+    assert is_chosen == has_no_convolution(lambda: convolutions.convolved(maps, kernel))
+    if is_chosen:
+        assert has_no_convolution(lambda: jax.grad(lambda *both: convolutions.convolved(*both).sum(), (0, 1))(maps, kernel))
+
+
+def test_the_direct_form_can_be_had():
+    with convolutions.traced_in('direct'):
+        assert not has_no_convolution(lambda: convolutions.convolved(jnp.ones((1, 32, 32, 16)), jnp.ones((7, 7, 16, 32))))
+
+
+def test_another_platform_gets_the_direct_form():
+    convolved = jax.jit(convolutions.convolved).trace(jnp.ones((1, 32, 32, 16)), jnp.ones((7, 7, 16, 32)))
+    for platform, is_direct in (('tpu', True), ('cuda', True), ('cpu', False)):
+        assert is_direct == ('convolution' in convolved.lower(lowering_platforms=(platform,)).as_text())
+
+
+def random(maps_shape, kernel_shape):
+    shapes = maps_shape, kernel_shape, (*maps_shape[:3], kernel_shape[-1])
+    return [jax.random.normal(jax.random.key(i), shape, 'float64') for i, shape in enumerate(shapes)]
+
+
+def direct(maps, kernel):
+    return jax.lax.conv_general_dilated(maps, kernel, (1, 1), 'SAME', dimension_numbers=('NHWC', 'HWIO', 'NHWC'))
+
+
+def has_no_convolution(function):
+    return 'convolution' not in jax.jit(function).lower().as_text()
