@@ -12,7 +12,7 @@ from PIL import Image
 
 from gln_jax import images
 from gln_jax.data.image_files import metadata, writing
-from gln_jax.runtime import errors, files, picture_grid
+from gln_jax.runtime import errors, files, output_folder, picture_grid
 
 FACES, PHOTOS, COMPARISONS, REPORT = 'restored_faces', 'restored_imgs', 'cmp', 'report.json'
 PARTIAL_REPORT = 'report_until_interrupted_{}.json'
@@ -26,13 +26,10 @@ class Outputs:
 
     def __init__(self, folder, overwrite=False):
         """Makes the folder. Raises InputError where that cannot be done or nothing can be written into it."""
-        self.folder, self._overwrite = pathlib.Path(folder), overwrite
+        self.folder, self._overwrite = pathlib.Path(output_folder.made(folder, 'the results')), overwrite
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.folder):
                 pass
-        except (FileExistsError, NotADirectoryError):
-            raise errors.InputError(f'{folder}: is, or lies below, a file; name a folder for the results') from None
         except PermissionError:
             raise errors.InputError(f'{folder}: no permission to write there; name another folder') from None
 
