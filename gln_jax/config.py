@@ -74,7 +74,10 @@ def default():
     config.optimizer.warmup_steps = 500  # stage 1: the rate rises linearly over these, or over a tenth of its steps
     config.optimizer.final_learning_rate_share = 0.01  # stage 1: the rate falls to this share of its peak, as a cosine
     config.optimizer.momentum = 0.9  # 'sgd': momentum; 'adam': beta 1
-    config.optimizer.clip_norm = 1e8  # the gradient's norm is cut to this, in the paper's unit; 0 is never
+    # The gradient's norm is cut to this; 0 is never. A fresh GLN's is 1e8 to 1e9 for some hundred steps and 1e6 to 1e7
+    # later, so that it cuts the first steps and then what is out of the ordinary. Biases count 255 times as much in it
+    # as in the paper's unit but for SGD.
+    config.optimizer.clip_norm = 1e8
     config.optimizer.average_decay = 0.999  # of the generator's moving average, which evaluation uses; 0 is none
 
     config.reconstruction = ConfigDict()  # stage 1

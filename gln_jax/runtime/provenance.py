@@ -19,7 +19,7 @@ PACKAGE = pathlib.Path(gln_jax.__file__).resolve().parent
 FILE = 'provenance.json'
 
 
-def record(workdir, faces, initial=None, teacher=None):
+def record(workdir, faces, initial=None, teacher=None, compute_dtype=None):
     """Writes FILE into `workdir`: of a run that begins, as the start counts of one that is continued.
 
     Args:
@@ -27,6 +27,7 @@ def record(workdir, faces, initial=None, teacher=None):
         faces: what it trains on, as of `data.faces.load`; their number by source is kept.
         initial: the generator that it starts from, as of `weights.load_generator`, or None; its own record is kept.
         teacher: the generator that it learns from, likewise; its name and a digest of its parameters are kept.
+        compute_dtype: the name of the number format that its matrix work is done in.
     """
     files.write(files.path(workdir) / FILE, json.dumps({
         'command': command(),
@@ -34,6 +35,7 @@ def record(workdir, faces, initial=None, teacher=None):
         'training_faces': counts(faces),
         'devices': devices(),
         'versions': versions(),
+        **({'compute_dtype': compute_dtype} if compute_dtype else {}),
         **({'started_from': initial.card.get('provenance', {})} if initial else {}),
         **({'taught_by': {'network': teacher.description, 'parameters': teacher.digest}} if teacher else {}),
     }, indent=2) + '\n')
