@@ -28,8 +28,8 @@ flags.DEFINE_string('init', None, 'Workdir, checkpoint, weights file or released
                     'run starts from, the same network or a part of it: GLN6 from GLN4, say; by default random weights.')
 flags.DEFINE_bool('score', True, 'Whether to score the network on the test split when training has ended.')
 flags.DEFINE_string('coordinator', None, 'ADDRESS:PORT of process 0, where JAX does not find it by itself.')
-flags.DEFINE_integer('num_processes', None, 'How many processes train together, likewise; 1 is this one alone.')
-flags.DEFINE_integer('process_id', None, 'Which of them this one is, from 0, likewise.')
+flags.DEFINE_integer('num_processes', None, 'How many processes train together, where JAX does not find it; 1 is this one alone.')
+flags.DEFINE_integer('process_id', None, 'Which of them this one is, from 0, where JAX does not find it.')
 flags.DEFINE_string('compilation_cache', None, 'Folder that keeps compiled programs between runs, or none; by default '
                     '~/.cache/gln_jax.')
 

@@ -1,11 +1,12 @@
-"""GLN8 in JAX beside the same GLN8 in PyTorch, on the device that is there: both restore and train in turns, in one run.
+"""GLN8 in JAX beside the same GLN8 in PyTorch, on this machine: both restore and train, one after the other.
 
     pip install -r benchmarks/requirements.txt
     PYTHONPATH=. python benchmarks/against_pytorch.py
 
 PyTorch's network gets JAX's parameters, and its images must be the same before anything is timed. On a CPU both compute
 in float32 with all cores; on a GPU both in bfloat16, PyTorch compiled (torch.compile) and in its channels-last layout.
-A training step is stage 1's: degradation, forward, backward, Adam, with JAX on a device per core, as train.py and evaluate.py do. JAX's also clips and keeps the moving average.
+A training step is stage 1's: degradation, forward, backward, Adam, with JAX on a device per core, as train.py and
+evaluate.py do. JAX's also clips and keeps the EMA.
 """
 
 import argparse

@@ -38,12 +38,26 @@ def default():
     config = ConfigDict()
     config.name = 'x8'  # the default workdir is runs/<name>
     config.seed = 0
-    config.scale = 8  # HR pixels per LR pixel: 8 (from 16x16) or 4 (from 32x32)
+    config.scale = 8  # HR pixels per LR pixel: 8 (from 16x16), 4 (from 32x32) or, for photographs, 2 (from 64x64)
     config.face_size = 128  # height and width of an HR face, in pixels, one of FACE_SIZES: of less, faces are reduced
     config.network = 'gln8'  # one of NETWORKS
     config.compute_dtype = 'auto'  # of training's matrix work, one of precision.DTYPES; 'auto': bfloat16 but on CPUs
-    config.columns_at_once = 0  # that a local network's convolutions take as one (columns.py); 0: 2 on TPUs, 1 elsewhere
+    config.columns_at_once = 0  # that a local network's convolutions take as one (width_folding.py); 0: 2 on TPUs, 1 elsewhere
     config.degradation = 'gaussian'  # how LR images are made from HR images: one of images.DEGRADATIONS
+
+    config.photo = ConfigDict()  # the degradation 'photo' (photo_degradation.py); ranges are uniform
+    config.photo.clean = 0.15  # share of faces that get the degradation 'gaussian'; of the others:
+    config.photo.blur_spared = 0.4  # share with the Gaussian blur of the scale
+    config.photo.blur = (0.7, 1.4)  # its width without an antialiased reduction, over the scale's own
+    config.photo.blur_antialiased = (0.0, 0.5)  # the same before an antialiased reduction
+    config.photo.anisotropy = 0.4  # by up to this share, the blur is narrower along one direction than across
+    config.photo.size_spared = 0.5  # share with as many pixels in the photograph as the LR face
+    config.photo.size = (0.75, 1.5)  # pixels in the photograph for each of the LR face's
+    config.photo.noise_spared = 0.5  # share without noise
+    config.photo.noise = (0.5, 8.0)  # standard deviation at middle grey, in grey levels (0..255)
+    config.photo.jpeg_spared = 0.25  # share without JPEG
+    config.photo.quality = (40.0, 98.0)  # of JPEG
+    config.photo.at_corner = 0.25  # share whose corner lies on that of a JPEG block, as of faces kept as files of their own
 
     config.fast = ConfigDict()  # the network 'fast', the middle one of three sizes
     config.fast.width = 96  # channels of the body, which works at 16x16
@@ -74,26 +88,25 @@ def default():
     config.optimizer.warmup_steps = 500  # stage 1: the rate rises linearly over these, or over a tenth of its steps
     config.optimizer.final_learning_rate_share = 0.01  # stage 1: the rate falls to this share of its peak, as a cosine
     config.optimizer.momentum = 0.9  # 'sgd': momentum; 'adam': beta 1
-    # The gradient's norm is cut to this; 0 is never. A fresh GLN's is 1e8 to 1e9 for some hundred steps and 1e6 to 1e7
-    # later, so that it cuts the first steps and then what is out of the ordinary. Biases count 255 times as much in it
-    # as in the paper's unit but for SGD.
+    # The gradient's norm is cut to this; 0 is never. In the quickstart it lies between 3e7 and 1.5e8, and GN-Only begins
+    # with 1e9: the largest are cut. But for SGD, biases count 255 times as much in it as they do in the paper's unit.
     config.optimizer.clip_norm = 1e8
-    config.optimizer.average_decay = 0.999  # of the generator's moving average, which evaluation uses; 0 is none
+    config.optimizer.average_decay = 0.999  # of the generator's EMA, which evaluation uses; 0 is none
 
     config.reconstruction = ConfigDict()  # stage 1
     config.reconstruction.loss = 'squared'  # one of LOSSES; the squared error is the paper's
-    config.reconstruction.steps = 15_000  # 0 is for a run that starts from trained weights and makes stage 2 alone
+    config.reconstruction.steps = 15_000  # 0 is for a run that begins with trained weights and makes stage 2 alone
     config.reconstruction.teacher = ''  # workdir, weights file or name of a network whose image is learnt too; '' is none
     config.reconstruction.teacher_share = 1.0  # of its image in what is learnt; the rest is the HR image
     config.reconstruction.batch_size = 128  # faces a step, over all devices (docs/tpu_compiler.md)
 
     config.adversarial = ConfigDict()  # stage 2
-    config.adversarial.turns = 200  # 0 is no stage 2
-    config.adversarial.discriminator = 'paper'  # one of DISCRIMINATORS; 'patch' judges patches (patch_discriminator.py)
-    config.adversarial.discriminator_steps = 10  # in each turn, with the generator fixed
-    config.adversarial.generator_steps = 50  # in each turn, with the discriminator fixed
+    config.adversarial.turns = 200  # cycles of discriminator and generator steps; 0 is no stage 2
+    config.adversarial.discriminator = 'paper'  # one of DISCRIMINATORS; 'patch' judges patches (models/discriminators.py)
+    config.adversarial.discriminator_steps = 10  # in each cycle, with the generator fixed
+    config.adversarial.generator_steps = 50  # in each cycle, with the discriminator fixed
     config.adversarial.batch_size = 128
-    config.adversarial.weight = 'auto'  # lambda in the paper's unit, '8e3' say; 'auto': the term starts at L_MS / 10
+    config.adversarial.weight = 'auto'  # lambda in the paper's unit, '8e3' say; 'auto': the term is L_MS / 10 at first
     config.adversarial.generator_learning_rate = 1e-4
     config.adversarial.discriminator_learning_rate = 1e-4
 
@@ -124,7 +137,7 @@ def of_file(name):
 def with_variant(config, variant):
     """`config` as the word after a config file's colon changes it: another network, 'paper', or both ('gln4,paper').
 
-    'paper' is the paper's recipe (section 4): plain SGD with momentum, batch 5, 10,000 turns, no augmentation, no average.
+    'paper' is the paper's recipe (section 4): plain SGD with momentum, batch 5, 10,000 cycles, no augmentation, no EMA.
     Raises InputError for an unknown variant.
     """
     known = [*VARIANTS, 'paper']
@@ -160,7 +173,7 @@ def _follow_the_paper(config):
 
 def check(config):
     """Raises InputError naming the first field whose value cannot be used."""
-    _check_one_of(config, 'scale', (4, 8))
+    _check_one_of(config, 'scale', tuple(images.BLUR_SIGMA))
     _check_one_of(config, 'face_size', FACE_SIZES)
     _check_one_of(config, 'network', NETWORKS)
     _check_one_of(config, 'compute_dtype', precision.DTYPES)
@@ -199,6 +212,9 @@ def check(config):
     if not config.reconstruction.steps and not config.adversarial.turns:
         raise errors.InputError('config.reconstruction.steps: 0, and no adversarial.turns either; there is nothing to do')
     _check_fast(config.fast)
+    _check_photo(config.photo)
+    if config.scale == 2 and config.network != 'fast':
+        raise errors.InputError(f'config.scale: 2 is for the network fast, and config.network is {config.network!r}')
     adversarial_weight(config)
     source_weights(config)
 
@@ -214,6 +230,17 @@ def _check_fast(fast):
         raise errors.InputError(f'config.fast.upsampling_blocks: must be numbers of at least 0, is {tuple(blocks)}')
     if fast.global_streams and fast.width <= 16:
         raise errors.InputError(f'config.fast.width: must be above 16, which are of the global stream, is {fast.width}')
+
+
+def _check_photo(photo):
+    for name in ('clean', 'blur_spared', 'size_spared', 'noise_spared', 'jpeg_spared', 'at_corner', 'anisotropy'):
+        if not 0 <= photo[name] <= (0.9 if name == 'anisotropy' else 1):
+            raise errors.InputError(f'config.photo.{name}: must be a share of 0 to 1 (anisotropy: to 0.9), is {photo[name]}')
+    limits = {'blur': (0, 4), 'blur_antialiased': (0, 4), 'size': (0.5, 4), 'noise': (0, 100), 'quality': (1, 100)}
+    for name, (least, most) in limits.items():
+        if len(photo[name]) != 2 or not least <= photo[name][0] <= photo[name][1] <= most:
+            raise errors.InputError(f'config.photo.{name}: must be two numbers of {least} to {most}, the smaller one first, '
+                                    f'is {tuple(photo[name])}')
 
 
 def adversarial_weight(config):

@@ -18,10 +18,11 @@ TEMPLATE_EYES = ((45.5, 50.0), (82.5, 50.0))
 LUMINANCE_WEIGHTS = (0.299, 0.587, 0.114)
 """Shares of R, G and B in Y (ITU-R BT.601), as in the paper's YUV (section 4)."""
 
-BLUR_SIGMA = {4: 1.2, 8: 2.4}
-"""Standard deviation of the paper's Gaussian blur, in HR pixels, for each scale."""
+BLUR_SIGMA = {2: 0.6, 4: 1.2, 8: 2.4}
+"""Standard deviation of the paper's Gaussian blur, in HR pixels, for each scale; the paper has no 2x."""
 
-DEGRADATIONS = ('gaussian', 'bicubic')
+DEGRADATIONS = ('gaussian', 'bicubic', 'photo')
+"""'photo' is for training: it damages faces at random (photo_degradation.py). Of faces that nothing damaged it is 'gaussian'."""
 
 
 def conventions(scale):
@@ -60,7 +61,7 @@ def degrade(hr, scale, degradation='gaussian'):
     """LR images [..., H/scale, W/scale, C] from HR images [..., H, W, C].
 
     'gaussian' is the paper's: a Gaussian blur of `BLUR_SIGMA[scale]` HR pixels, then subsampling at the centres of the
-    LR pixels (section 4). 'bicubic' is antialiased bicubic, as MATLAB's imresize and Pillow's BICUBIC make it. At the
+    LR pixels (section 4), and so is 'photo' here, without damage. 'bicubic' is antialiased bicubic, as MATLAB's imresize and Pillow's BICUBIC make it. At the
     borders both use only the pixels that exist, with their weights scaled up to sum to one.
     """
     return _resample(hr, *(reduction_matrix(size, scale, degradation) for size in hr.shape[-3:-1]))
@@ -95,10 +96,10 @@ def gaussian_reduction(size, scale, sigma):
 
 @functools.cache
 def reduction_matrix(size, scale, degradation):
-    """The matrix float32 [size / scale, size] by which `degrade` reduces columns, and rows likewise."""
+    """The matrix float32 [size / scale, size] by which `degrade` reduces columns, and rows as well."""
     if degradation == 'bicubic':
         return _weights(size, size // scale, lambda distance: bicubic_kernel(distance / scale))
-    if degradation != 'gaussian':
+    if degradation not in ('gaussian', 'photo'):
         raise ValueError(f'degradation {degradation!r}: known are {", ".join(DEGRADATIONS)}')
     return gaussian_reduction(size, scale, BLUR_SIGMA[scale])
 

@@ -22,12 +22,12 @@ def reconstruction_loss(sr, hr):
 
 
 def absolute_loss(sr, hr):
-    """(1/n) sum_i |G(xL_i) - xH_i|, for images as of `reconstruction_loss`: not the paper's."""
+    """(1/n) sum_i |G(xL_i) - xH_i|, for images as in `reconstruction_loss`: not the paper's."""
     return jnp.sum(jnp.abs(255 * (sr - hr))) / len(hr)
 
 
 def charbonnier_loss(sr, hr):
-    """(1/n) sum_i sqrt((G(xL_i) - xH_i)^2 + CHARBONNIER^2), likewise (Lai et al. 2017, LapSRN): smooth at zero."""
+    """(1/n) sum_i sqrt((G(xL_i) - xH_i)^2 + CHARBONNIER^2), for the same images (Lai et al. 2017, LapSRN): smooth at zero."""
     return jnp.sum(jnp.sqrt(jnp.square(255 * (sr - hr)) + CHARBONNIER**2)) / len(hr)
 
 

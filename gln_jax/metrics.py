@@ -103,7 +103,7 @@ def psnr(restored, truth, protocol='paper'):
 
 
 def ssim(restored, truth, protocol='paper'):
-    """Structural similarity (Wang et al. 2004) of each image, at most 1, float64 [n]; arguments, errors as of `psnr`.
+    """Structural similarity (Wang et al. 2004) of each image, at most 1, float64 [n]; arguments, errors as in `psnr`.
 
     Its map is averaged where the whole window lies inside the image (after the protocol's border was cut), so that
     nothing is made up outside: 118x118 places for the Gaussian window on a 128x128 image, 106x106 under 'y-crop8'.
@@ -137,7 +137,7 @@ def _ssim(x, y, protocol):
 def gradient_energy(luminance):
     """How sharp each image is: the mean squared difference of neighbouring pixels, down and across; float64 [n].
 
-    luminance: [n, H, W, 1] in [0, 1]. Compared with the truth's, it tells detail that is missing (below 1) from detail
+    luminance: [n, H, W, 1] in [0, 1]. Compared with the truth's, it shows detail that is missing (below 1) from detail
     that is too much (above 1), though not whether it is the right detail.
     """
     luminance = np.asarray(luminance, np.float64)

@@ -6,7 +6,7 @@
 
 The output gets faces/ (128x128, the eyes at (45.5, 50) and (82.5, 50)), index.csv, which the data set 'folder' reads,
 and rejected.csv, which says of each photograph or face that is not used why. 1 in 20 people is held out for val and 1
-in 20 for test, by a hash of the name, where file or folder names tell people (Name_Surname_0001.jpg,
+in 20 for test, by a hash of the name, where file or folder names say who it is (Name_Surname_0001.jpg,
 Name_Surname/1.jpg), and 1 in 20 photographs where they do not. The same command continues what was killed.
 """
 
@@ -67,12 +67,12 @@ def _parser():
                         help='two faces count as one photograph where at most N of the 143 bits of their perceptual '
                         'hashes differ; -1 keeps all (default: %(default)s)')
     parser.add_argument('--identity', choices=identities.MODES, default='auto',
-                        help="what tells people: 'auto' as above, 'folder' any folder, 'none' nothing (default: auto). "
-                        'Where a photograph tells its person, that is the face nearest to the middle, and no other '
+                        help="what says who it is: 'auto' as above, 'folder' any folder, 'none' nothing (default: auto). "
+                        'Where a photograph names its person, that is the face nearest to the middle, and no other '
                         'is taken')
     parser.add_argument('--source', help="the index's name for where the faces come from (default: the input folder's)")
     parser.add_argument('--eyes-csv', type=command_line.path, metavar='FILE',
-                        help='known eyes, as of upsample, but with the paths of photographs below the folder; '
+                        help='known eyes, as in upsample, but with the paths of photographs below the folder; '
                         'these are not searched')
     parser.add_argument('--detector', type=command_line.path, metavar='FILE',
                         help="OpenCV's YuNet as an ONNX file, for finding faces better")

@@ -10,7 +10,7 @@ Without --ckpt and --scale each face gets the network for its size, 8x or 4x, an
 is left alone; a network that is named restores all faces below 128 pixels.
 The results folder gets restored_imgs/ (the photographs, enlarged by the network's scale, restored faces in place),
 restored_faces/ (each of them, aligned, 128x128), cmp/ (input, bicubic and restored side by side) and report.json.
-A folder is worked through without its sub-folders; a file that fails is told and does not stop the others.
+A folder is worked through without its sub-folders; a file that fails is named and does not stop the others.
 The detail that a network puts into a face is plausible, not evidence; it must not be used to identify anybody.
 """
 

@@ -3,7 +3,7 @@
     python -m gln_jax.weights export --ckpt=runs/x8 --output=x8.safetensors --scores=scores/val,scores/test-lfw
     python -m gln_jax.weights show x8-fast
 
-A weights file is one safetensors file: the averaged generator's parameters in 16-bit floats, and as metadata all that using
+A weights file is one safetensors file: the parameters of the generator's EMA in 16-bit floats, and as metadata all that using
 and judging them takes: the config with scale, network and degradation, the alignment template, the luminance weights, how
 they were trained, and their scores.
 """
@@ -24,7 +24,7 @@ import safetensors
 import safetensors.numpy
 
 from gln_jax import config as settings
-from gln_jax.models import factory
+from gln_jax.models import factory, fast
 from gln_jax.runtime import command_line, errors, files, provenance
 
 FORMAT = 'gln_jax generator 1'
@@ -41,7 +41,7 @@ CARD_LINES = {'command': 'trained by', 'commit': 'at commit', 'training_faces': 
 
 class Loaded(NamedTuple):
     config: ConfigDict
-    parameters: Any  # of the averaged generator, float32
+    parameters: Any  # of the generator's EMA, float32
     description: str  # where they come from, as the user named it
     card: dict  # 'provenance', 'scores' and 'trust' (of a photos.uncertainty.Calibration), as far as known
 
@@ -58,7 +58,7 @@ class Checkpoint(NamedTuple):
 
 
 def load_generator(path):
-    """The averaged generator in `path`: a workdir of train.py, a checkpoint's folder, a weights file, or a released name.
+    """The EMA of the generator in `path`: a workdir of train.py, a checkpoint's folder, a weights file, or a released name.
 
     Raises:
         InputError: there is none, or it is damaged.
@@ -92,7 +92,7 @@ def checkpoint_in(path):
 
 
 def _checkpoint(folder):
-    """Of the state, the averaged generator and two numbers alone: optimisers and discriminator stay on the disk."""
+    """Of the state, the generator's EMA and two numbers alone: optimisers and discriminator stay on the disk."""
     from gln_jax.training import checkpoints
     config = checkpoints.load_config(folder)
     return Checkpoint(folder, config, checkpoints.load_part(folder, {
@@ -101,7 +101,7 @@ def _checkpoint(folder):
 
 
 def for_training(config, init=None):
-    """{'initial', 'teacher'}: the functions by which `training.run.train` loads what a run starts from and learns from.
+    """{'initial', 'teacher'}: the functions by which `training.run.train` loads what a run begins with and learns from.
 
     `init` is as the `path` of `load_for`; each is None where there is nothing to load.
     """
@@ -117,11 +117,15 @@ def for_training(config, init=None):
 def load_for(config, path):
     """As `load_generator`, for a run with this config, whose network may be larger.
 
-    A GLN may start from its global network alone or from one of fewer layers (GLN4, GLN6), and the fast network from one of
-    fewer blocks. Raises InputError also where the network in `path` is no part of the config's.
+    A GLN may begin with its global network alone or one of fewer layers (GLN4, GLN6), and the fast network with one of fewer
+    blocks. A fast network of another scale lends its body, which works at 16x16 at every scale. Raises InputError also where
+    the network in `path` is no part of the config's.
     """
     loaded = load_generator(path)
     fields = ['face_size', 'scale']
+    if loaded.config.network == config.network == 'fast' and loaded.config.scale != config.scale:
+        fields.remove('scale')
+        loaded = loaded._replace(parameters={name: each for name, each in loaded.parameters.items() if name.startswith(fast.BODY)})
     if loaded.config.network not in (config.network, *factory.PARTS.get(config.network, ())):
         fields.append('network')
     whole, part = (jax.tree.map(np.shape, each) for each in (_shapes(config), loaded.parameters))
@@ -165,7 +169,7 @@ def export(path, output, scores=(), trust=None):
     """Writes the generator in `path` as the weights file `output`.
 
     Args:
-        path: as of `load_generator`.
+        path: as in `load_generator`.
         output: the file, which must not be there yet.
         scores: folders that evaluate.py wrote for this generator, or for its weights file; their means go into the file.
         trust: the dict of a `photos.uncertainty.Calibration` of this generator; None keeps what the card in `path` has.

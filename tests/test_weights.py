@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+from configs import x2_fast
 from gln_jax import weights
 from gln_jax import config as settings
 from gln_jax.models import factory
@@ -145,6 +146,18 @@ def test_a_larger_network_may_start_from_a_part_of_it():
     config.fast.blocks = 7
     with pytest.raises(errors.InputError, match='its fast is'):
         weights.load_for(config, 'x8-fast')
+
+
+def test_a_fast_network_lends_its_body_to_another_scale():
+    config = x2_fast.get_config()
+    parameters = weights.load_for(config, 'x4-fast').parameters
+    chex.assert_trees_all_equal(parameters['view_8'], weights.load_generator('x4-fast').parameters['view_8'])
+    started = jax.jit(lambda part: steps.create_state(config, part).generator)(parameters)
+    chex.assert_trees_all_equal({name: started[name] for name in parameters}, parameters)
+    assert {'Conv_0', 'first_view', 'ResidualBlock_0'} <= started.keys() - parameters.keys()
+    config.fast.width = 64
+    with pytest.raises(errors.InputError, match='its fast is'):
+        weights.load_for(config, 'x4-fast')
 
 
 def test_a_gln_may_start_from_one_of_fewer_layers():

@@ -1,4 +1,4 @@
-"""Compiles the steps of training for TPUs that need not be there, and tells what the compiler says of them.
+"""Compiles the steps of training for TPUs that need not be there, and reports what the compiler says of them.
 
     python -m tools.compile_for_tpu configs/x8.py:gln4 configs/x8.py --topologies=v5e:2x4,v4:2x2x1 --output=tpu.json
 

@@ -5,7 +5,7 @@
 FACES is a folder of aligned faces (`gln_jax.data.folder_contents` says which). Each is reduced to squares of several sizes,
 antialiased, as a photograph would show it. From these it is made again by bicubic interpolation, and by each network in
 the way of `upsample`: the luminance is reduced further, or interpolated, to what the network takes, restored and
-back-projected. What is told is the mean PSNR of the luminance (protocol `paper`) in dB.
+back-projected. What is printed is the mean PSNR of the luminance (protocol `paper`) in dB.
 """
 
 import argparse

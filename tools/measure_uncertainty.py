@@ -7,7 +7,7 @@ which a face gets a warning: such that a tenth of these faces would. --output wr
 weights file, with which `upsample` warns. On the splits of --split (default: test/lfw,test/ffhq256) it is then measured
 how well the figures rank the faces by their true error (Spearman's correlation with the error; AUROC of telling the
 worst tenth by PSNR from the others), and how the faces that get a warning differ from the others. The error is PSNR of
-the luminance (protocol `paper`) before back-projection. What back-projection does to PSNR is told for each split.
+the luminance (protocol `paper`) before back-projection. What back-projection does to PSNR is printed for each split.
 """
 
 import argparse

@@ -52,7 +52,7 @@ def row(photo, name, crop, upsampler):
     """One photograph's way: six uint8 RGB [CELL, CELL, 3], and a caption for each.
 
     Args:
-        photo: uint8 [H, W, C], as of `reading.Picture`.
+        photo: uint8 [H, W, C], as in `reading.Picture`.
         name: what errors call it.
         crop: pixels that the aligned face spans in the reduced photograph.
         upsampler: a `face_upsampling.FaceUpsampler`.

@@ -65,7 +65,7 @@ def magnification(transform):
 
 
 def from_middle(eyes, picture):
-    """Distance in pixels of a face, told by its `eyes` as of `to_template`, from the middle of `picture` [H, W, C]."""
+    """Distance in pixels of a face, given by its `eyes` as in `to_template`, from the middle of `picture` [H, W, C]."""
     height, width = picture.shape[:2]
     return float(np.linalg.norm(np.mean(eyes, axis=0) - np.array([width - 1, height - 1]) / 2))
 
@@ -124,7 +124,7 @@ def lr_face(image, transform, scale, degradation):
 
     Args:
         image: [H, W, C], uint8 or float32, in any unit.
-        transform: [2, 3] of the image's pixels to those of the aligned 128x128 face, as of `to_template`.
+        transform: [2, 3] of the image's pixels to those of the aligned 128x128 face, as returned by `to_template`.
         scale, degradation: those of the network's config.
     """
     size = images.FACE_SIZE // scale

@@ -16,7 +16,7 @@ SHAPE = (images.FACE_SIZE, images.FACE_SIZE, 1)
 
 
 def luminance(faces, path):
-    """`DecodedLuminance` of `faces` (as of `data.faces.load`) in the file `path`, which is made first if need be.
+    """`DecodedLuminance` of `faces` (as returned by `data.faces.load`) in the file `path`, which is made first if need be.
 
     Raises:
         OSError: it cannot be written.

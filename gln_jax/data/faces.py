@@ -53,7 +53,7 @@ def load(config, split):
     Where the data set has to be prepared or downloaded first, this does it, once; it can take minutes.
 
     Args:
-        config: settings as of `config.default()`; those of `config.data` matter here.
+        config: settings as returned by `config.default()`; those of `config.data` matter here.
         split: 'test', or 'test/lfw' for the faces of one source, or a list like 'test/lfw,test/london'.
 
     Returns:

@@ -131,7 +131,7 @@ def _splits_of_folders(folder, found):
 
 
 def _with_people_of_names(entries):
-    """The entries with the people whom the files' own names tell: Anna_Smith_0001.jpg, where there are several such names."""
+    """The entries with the people whom the files' own names say: Anna_Smith_0001.jpg, where there are several such names."""
     people = [identities.identity_of(entry.file.rpartition('/')[2]) for entry in entries]
     return [entry._replace(identity=person) for entry, person in zip(entries, people)] if len({*people} - {''}) > 2 else entries
 

@@ -1,4 +1,4 @@
-"""Who is in a photograph, where the names of its file and folders tell it."""
+"""Who is in a photograph, where the names of its file and folders say it."""
 
 import collections
 import pathlib
@@ -11,10 +11,10 @@ _NUMBERED = re.compile(r'(?P<name>.+?)[ _-]+\d+')
 
 
 def identity_of(file, mode='auto'):
-    """The person's name, or '' where it is not told.
+    """The person's name, or '' where it is not known.
 
     'auto' takes Name_Surname_0001.jpg (several words and a number) as telling Name_Surname, and Name/Name_0001.jpg and
-    Name_Surname/anything.jpg as telling the folder; IMG_0001.jpg and holiday/0001.jpg tell nobody. 'folder' takes
+    Name_Surname/anything.jpg as naming the folder; IMG_0001.jpg and holiday/0001.jpg name nobody. 'folder' takes
     whatever folder the file lies in as a person, 'none' nothing.
 
     Args:
@@ -35,7 +35,7 @@ def identity_of(file, mode='auto'):
 
 
 def identities_of(files, mode='auto'):
-    """{file: the person's name, or ''}, as of `identity_of`, and by 'auto' of `folders_of_people` as well."""
+    """{file: the person's name, or ''}, by `identity_of`, and by 'auto' from `folders_of_people` as well."""
     places = {file: tuple(file.split('/')[:-1]) for file in files}
     people = folders_of_people(collections.Counter(places.values())) if mode == 'auto' else ()
     return {file: identity_of(file, mode) or person_of(place, people)[-1] for file, place in places.items()}
@@ -46,7 +46,7 @@ def person_of(place, people):
 
     Args:
         place: the names of the folders that the file lies in, a tuple.
-        people: as of `folders_of_people`.
+        people: as returned by `folders_of_people`.
     """
     return next((place[:depth] for depth in range(1, len(place) + 1) if place[:depth] in people), ('',))
 

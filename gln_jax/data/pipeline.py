@@ -28,7 +28,7 @@ def training_batches(faces, config, batch_size, first_step=0, host=0, hosts=1):
 
     Args:
         faces: what `data.faces.load` gives for the split 'train'.
-        config: settings as of `config.default()`; of these, `data`, `augmentation` and `seed` matter here.
+        config: settings as returned by `config.default()`; of these, `data`, `augmentation` and `seed` matter here.
         batch_size: faces per batch, over all hosts; may be more than there are.
         first_step: the number of the first batch.
         host: the number of this host.

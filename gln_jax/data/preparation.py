@@ -1,4 +1,4 @@
-"""Data sets are prepared once, by TFDS, and told about in our own words."""
+"""Data sets are prepared once, by TFDS, with messages of our own."""
 
 import contextlib
 import io

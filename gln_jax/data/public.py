@@ -36,7 +36,7 @@ def prepare(name, directory=None):
             with errors.full_disk_as_such(builder.data_dir):
                 builder.download_and_prepare(file_format='array_record')
         except (OSError, tfds.download.DownloadError, tfds.download.download_manager.NonMatchingChecksumError) as error:
-            if getattr(error, 'errno', None):  # the disk is at fault, not the net, and its errors tell themselves
+            if getattr(error, 'errno', None):  # the disk is at fault, not the net, and its errors say so themselves
                 raise
             raise errors.InputError(
                 f'{name}: must be downloaded from {builder.info.homepage}, and that failed ({error}); try again later, '

@@ -27,9 +27,9 @@ def compare(chosen, config, sets, protocol, output, label='', limit=None):
     """Scores the chosen methods on all faces of all sets, and writes the report.
 
     Args:
-        chosen: the methods, as of `methods.named`.
+        chosen: the methods, as returned by `methods.named`.
         config: its `scale` and `degradation` say how LR images are made, its `data` what methods are fitted on.
-        sets: [(split, faces)], faces as of `data.faces.load`.
+        sets: [(split, faces)], faces as returned by `data.faces.load`.
         protocol: one of `metrics.PROTOCOLS`.
         output: the folder for the report; made if need be.
         label: the name of the data, in words.

@@ -32,9 +32,9 @@ def evaluate(upsampler, config, faces, protocol='paper', output=None, data='', c
         output: the folder for the three files, made if need be; None writes none. Those of an earlier evaluation are
             replaced, each whole or not at all.
         data, checkpoint: what was evaluated, in words, for the table and for scores.json.
-        parameters: the digest of the network's, as of `weights.Loaded`, for scores.json.
+        parameters: the digest of the network's, as in `weights.Loaded`, for scores.json.
         limit: score only so many faces, spread evenly over the sequence; None is all of them.
-        progress: tell on stderr how far it is, every few seconds.
+        progress: print to stderr how far it is, every few seconds.
 
     Returns:
         What scores.json holds: {'protocol', 'face_size', 'scale', 'degradation', 'images', 'identities', 'data', 'checkpoint',
@@ -61,7 +61,7 @@ def evaluate(upsampler, config, faces, protocol='paper', output=None, data='', c
                'identities': len(set(scores.people)), 'data': data, 'checkpoint': checkpoint,
                'parameters': parameters,
                'methods': {method: _averaged(values, scores.people) for method, values in scores.values.items()}}
-    if output is not None:  # scores.json goes first: it is what tells a later evaluation that the folder is one of ours
+    if output is not None:  # scores.json goes first: it is what shows a later evaluation that the folder is one of ours
         files.write(output / weights.SCORES, json.dumps(summary, indent=2, allow_nan=False) + '\n')
         files.write(output / TABLE, as_csv(scores))
         files.write(output / PICTURE, picture_grid.png(_side_by_side(scores, summary)))

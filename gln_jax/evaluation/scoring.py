@@ -44,7 +44,7 @@ class Scores(NamedTuple):
 def interpolations(scale):
     """{name: restorer} of nearest, bilinear and bicubic interpolation.
 
-    A restorer maps LR images [n, 128/scale, 128/scale, 3] to HR images [n, 128, 128, 3], both YUV as of
+    A restorer maps LR images [n, 128/scale, 128/scale, 3] to HR images [n, 128, 128, 3], both YUV as returned by
     `images.rgb_to_yuv`; what it returns need not be clipped.
     """
     return {name: functools.partial(images.upsample, scale=scale, method=name) for name in INTERPOLATIONS}
@@ -71,7 +71,7 @@ def score(restorers, faces, config, protocol='paper', chosen=None, shown=(), lr_
         shown: which of those chosen, from 0, are wanted as pictures.
         lr_of: a function of HR faces [n, 128, 128, 3], YUV, that makes other LR images than the config's.
         counted: bool [128, 128]; PSNR is then measured over these pixels alone.
-        progress: tell on stderr how far it is, every few seconds.
+        progress: print to stderr how far it is, every few seconds.
 
     Raises:
         errors.RunError: a method returned something that is not finite.

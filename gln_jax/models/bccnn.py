@@ -7,7 +7,7 @@ one gives the face image, the other a number alpha in [0, 1], the share of the e
 Chosen here, as the paper's sizes do not fit ours (its LR faces are 48x48, its HR faces 100x100) or are not known to us:
 the LR face goes in as it is, 16x16 or 32x32, and is enlarged bicubically for the mixture; kernels and filters of the
 convolutions; 2000 units, as in the paper, before the 128x128 pixels, and 100 before alpha; the face image is linear in
-its last layer. It starts as mid-grey, and alpha at one half. Training is GLN's.
+its last layer. It is mid-grey at first, and alpha at one half. Training is GLN's.
 """
 
 import flax.linen as nn

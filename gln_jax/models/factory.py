@@ -10,7 +10,7 @@ from gln_jax.models import bccnn, discriminators, fast, gln, srcnn
 from gln_jax.runtime import devices, precision
 
 PARTS = {'gln3': ('gn',), 'gln4': ('gn',), 'gln6': ('gn', 'gln4'), 'gln8': ('gn', 'gln4', 'gln6')}
-"""Networks whose parameters a network may start from, besides its own (`growing.from_part`)."""
+"""Networks whose parameters a network may begin with, besides its own (`growing.from_part`)."""
 
 COLUMNS_AT_ONCE_ON_TPU = 2
 """Neighbouring columns that the local network's convolutions take as one, where `config.columns_at_once` leaves it open."""

@@ -4,7 +4,7 @@ At 8x it costs an eighteenth of GLN8. The paper's local network works at full re
 64 channels takes 3.3 billion multiply-adds. Here almost all of the work is done on a grid of 16x16, where a 3x3 convolution spans the
 mouth, and the image is enlarged by sub-pixel convolutions (Shi et al. 2016). Where the paper joins the two views once,
 here fully connected layers see the LR pixels first and then, between residual blocks, what the convolutions have made
-of them. What is learnt is a detail map that is added to the bicubic image; it starts at zero.
+of them. What is learnt is a detail map that is added to the bicubic image; it is zero at first.
 """
 
 import math
@@ -17,6 +17,9 @@ from gln_jax.models import convolutions
 
 HR_PIXELS_OF_THE_GRID = 8
 """A place of the body's feature maps spans so many HR pixels at every scale: they are 16x16 for a face of 128x128."""
+
+BODY = ('block_', 'view_')
+"""How the names of parameters begin whose shapes are the same at every scale."""
 
 FIRST_VIEW_CHANNELS, FIRST_VIEW_UNITS = 16, 256
 LATER_VIEW_CHANNELS, LATER_VIEW_UNITS = 8, 112
@@ -42,7 +45,7 @@ class FastGlobalLocalNetwork(nn.Module):
         features = self._body(self._first_features(pixels))
         for width, blocks in zip(self.upsampling_widths, self.upsampling_blocks, strict=True):
             features = depth_to_space(conv(4 * width)(features), 2)
-            if features.shape[1:3] == lr.shape[1:3]:  # 32x32: the LR pixels as they are, which the body saw in fours
+            if features.shape[1:3] == lr.shape[1:3]:  # 32x32, 64x64: the LR pixels as they are, which the body saw in blocks
                 features += conv(width)(2 * lr - 1)
             for _ in range(blocks):
                 features = ResidualBlock()(features)

@@ -1,9 +1,9 @@
-"""The paper's networks (section 3, figure 2): global, local, their join, and the discriminator.
+"""The paper's generator (section 3, figure 2): the global network, the local one, and their join.
 
-Images are luminance in [0, 1], shape [batch, height, width, 1]. The paper does not say how weights start. Here a local
-network starts as the sum of its input maps, by a path of ones through its first channels, with He's normal weights (He et
+Images are luminance in [0, 1], shape [batch, height, width, 1]. The paper names no initial weights. Here a local
+network first gives the sum of its input maps, by a path of ones through its first channels, with He's normal weights (He et
 al. 2015) beside it: a GLN's first output is nearly the bilinear image, LN-Only's is the bilinear image, and they learn
-what is missing. GN-Only starts at random. The fast network and the baselines' networks say themselves how they start.
+what is missing. GN-Only is random at first. The fast network and the baselines' networks name their own.
 """
 
 from typing import Callable
@@ -47,7 +47,7 @@ class GlobalLocalNetwork(nn.Module):
 class GlobalNetwork(nn.Module):
     """The global network's two maps, summed: what a GLN gives whose local network only passes them on.
 
-    On a CPU it trains a hundred times as fast as GLN4, which can start from it (`train.py --init`).
+    On a CPU it trains a hundred times as fast as GLN4, which can begin with its weights (`train.py --init`).
     """
 
     scale: int
@@ -85,7 +85,7 @@ class LocalNetworkOnly(nn.Module):
 
 
 class Upsampling(nn.Module):
-    """The upsampling stream: one deconvolution, kernel 2 x stride, that starts as bilinear interpolation.
+    """The upsampling stream: one deconvolution, kernel 2 x stride, initially bilinear interpolation.
 
     A deconvolution whose kernel is twice its stride is a 2x2 convolution to stride^2 channels, dealt out as pixels; this
     form computes the same without the zeros. The image is continued by its border pixels, not by black.
@@ -149,7 +149,7 @@ class LocalNetwork(nn.Module):
 
 
 class Conv(nn.Module):
-    """A convolution of maps [n, h, w / columns_at_once, columns_at_once * c], folded as of `columns`, likewise folded."""
+    """A convolution of maps [n, h, w / columns_at_once, columns_at_once * c], folded by `width_folding`, and so is the result."""
 
     kernel_size: int
     filters: int

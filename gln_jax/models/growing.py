@@ -1,4 +1,4 @@
-"""How a network starts from a trained part of itself."""
+"""The initial weights of a network that begins with a trained part of itself."""
 
 import jax.numpy as jnp
 

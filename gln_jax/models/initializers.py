@@ -1,7 +1,4 @@
-"""How convolutions start that are to pass an image on: GLN's local networks, and SRCNN in `gln_jax.evaluation.baselines`.
-
-And how a network starts from a trained part of itself.
-"""
+"""Initializers of convolutions that pass an image on: GLN's local networks, and SRCNN in `models.srcnn`."""
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -18,6 +15,6 @@ def pass_on(key, shape, dtype=jnp.float32):
 
 
 def pass_on_and_he_normal(key, shape, dtype=jnp.float32):
-    """As `pass_on` for filter 0; the other filters start by He et al. 2015."""
+    """As `pass_on` for filter 0; the other filters as in He et al. 2015."""
     he_normal = nn.initializers.he_normal()(key, shape, dtype)
     return pass_on(key, shape, dtype).at[..., 1:].set(he_normal[..., 1:])

@@ -4,8 +4,8 @@ Source: C. Dong, C. C. Loy, K. He and X. Tang, "Learning a deep convolutional ne
 2014; longer in IEEE Transactions on Pattern Analysis and Machine Intelligence 38(2), 2016. This is its 9-1-5 network.
 
 Three things differ. The paper's convolutions are not padded, so that its outputs are smaller than its inputs; here they
-have the same size, and the border is continued by zeros. The paper's weights start as N(0, 0.001) and are trained by
-plain gradient descent, the last layer ten times slower, here they start by passing the image on, as
+have the same size, and the border is continued by zeros. The paper's initial weights are N(0, 0.001) and are trained by
+plain gradient descent, the last layer ten times slower, here they pass the image on at first, as
 GLN's, and are trained as GLN is, so that the comparison is one of networks.
 """
 

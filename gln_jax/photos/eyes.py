@@ -1,4 +1,4 @@
-"""Moves roughly known eyes to where they are, and tells faces from what only looked like one.
+"""Moves roughly known eyes to where they are, and separates faces from what only looked like one.
 
 A cascade of linear regressions, after Xiong and De la Torre, "Supervised Descent Method and Its Applications to Face
 Alignment" (CVPR 2013): each step looks at the window that the eyes span and predicts how far both are off. There is one

@@ -17,7 +17,7 @@ class Filters(NamedTuple):
     """What a face needs to be kept; and how faces are found."""
 
     least_pixels: float  # of the photograph, that the aligned face's 128 span
-    least_detail: float  # as of `detail`
+    least_detail: float  # as returned by `detail`
     detector: str | None  # as `detection.detect` takes it
 
 

@@ -33,8 +33,8 @@ class Disagreement(NamedTuple):
 class RestoredFaces(NamedTuple):
     rgb: np.ndarray  # uint8 [n, 128, 128, 3]
     luminance: np.ndarray  # float32 [n, 128, 128] in [0, 1]
-    network_consistency: list  # of floats in dB, as of `consistency.consistency`, before any back-projection
-    consistency: list  # likewise, of what is returned
+    network_consistency: list  # of floats in dB, as returned by `consistency.consistency`, before any back-projection
+    consistency: list  # the same, of what is returned
     disagreement: list  # of Disagreement, or of None where it was not asked for
 
 

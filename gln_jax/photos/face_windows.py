@@ -18,7 +18,7 @@ CELLS = 12
 """Cells along each side of a window."""
 
 DIRECTIONS = 8
-"""Directions of the gradient that are told apart, over the whole turn."""
+"""Directions of the gradient that are distinguished, over the whole turn."""
 
 FEATURES = CELLS * CELLS * DIRECTIONS + 1
 """Numbers that describe a window; the last is always 1, so that a regression has a constant."""

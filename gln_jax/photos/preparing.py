@@ -31,7 +31,7 @@ class Settings(NamedTuple):
 
 
 def photos_below(directory, output=None):
-    """The pictures in a folder and below, as of `files.below`, without those in the folder `output`.
+    """The pictures in a folder and below, as returned by `files.below`, without those in the folder `output`.
 
     Raises:
         InputError: no such folder, no picture in it, or a name that is not UTF-8.

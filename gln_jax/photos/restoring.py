@@ -60,7 +60,7 @@ def restore(image, eyes=None, upsampler=None, *, detector=None, force=False, onl
         image: uint8 [H, W], or [H, W, C] with C = 1 (grey), 2 (grey and alpha), 3 (RGB) or 4 (RGB and alpha).
         eyes: a list of ((x, y), (x, y)) for each face, in pixels, the left eye in the image first; None looks for
             faces.
-        upsampler: a `face_upsampling.FaceUpsampler`, several as of `face_upsampling.for_size`, or a path to load one from
+        upsampler: a `face_upsampling.FaceUpsampler`, several as in `face_upsampling.for_size`, or a path to load one from
             at every call; None loads the best of each scale, of which each face gets the one for its size.
         detector: for looking for faces, as `detection.detect` takes it.
         force: restore all faces, however large.
@@ -69,7 +69,7 @@ def restore(image, eyes=None, upsampler=None, *, detector=None, force=False, onl
         disagreement: measure `trust.Trust.disagreement`, for three more passes through the network.
 
     Raises:
-        InputError: the image is too small or too large, eyes are given that tell no face or lie outside of it, or there
+        InputError: the image is too small or too large, eyes are given that are no face's or lie outside of it, or there
             is no upsampler.
         ValueError: the image is not such an array.
     """

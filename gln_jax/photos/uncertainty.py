@@ -12,7 +12,7 @@ TINY = ('spans {pixels:.0f} pixels only, fewer than the {lr_size} that the netwo
         'invented')
 
 MOST_CONSISTENCY = 100.0  # dB; rounding makes what is above it
-LEAST_DISAGREEMENT = 0.01  # grey levels; likewise below it
+LEAST_DISAGREEMENT = 0.01  # grey levels; the same below it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Calibration:
     """What a network's figures are on the validation faces; `measure_trust` makes it, and weights files carry it.
 
     `means` and `deviations` are those of `figures`. A face with more doubt than `most_doubt` gets a warning;
-    `most_doubt_by_consistency` is for faces whose disagreement was not measured. `data` tells which faces these were.
+    `most_doubt_by_consistency` is for faces whose disagreement was not measured. `data` says which faces these were.
     """
 
     means: tuple
@@ -33,7 +33,7 @@ class Calibration:
         """How much less sure the network is of a face than of the mean validation face, in standard deviations.
 
         Args:
-            consistency: dB, as of `consistency.consistency`, of the network's output before any back-projection.
+            consistency: dB, as returned by `consistency.consistency`, of the network's output before any back-projection.
             disagreement: a `face_upsampling.Disagreement`; None counts the consistency alone.
         """
         known = figures(consistency, disagreement)
@@ -77,10 +77,10 @@ def from_dict(values):
 class Trust(NamedTuple):
     """What is known of how far a restored face can be trusted."""
 
-    consistency: float  # dB, as of consistency.consistency
+    consistency: float  # dB, as returned by `consistency.consistency`
     network_consistency: float  # the same before back-projection
     disagreement: tuple | None  # a face_upsampling.Disagreement, where it was measured
-    doubt: float | None  # as of `Calibration.doubt`, where the network has a calibration
+    doubt: float | None  # as returned by `Calibration.doubt`, where the network has a calibration
     warnings: tuple  # sentences for a person, mostly none
 
 

@@ -1,4 +1,4 @@
-"""What a user did wrong or ran into, told in one line.
+"""What a user did wrong or ran into, in one line.
 
 Every command runs its body inside `reported()`: an `InputError` ends it with exit code 2, a `RunError` with
 exit code 1, and neither shows a traceback. Any other exception is a defect of ours and keeps its traceback.

@@ -28,6 +28,6 @@ def ensure():
         status = home.lstat()
         if status.st_uid != os.getuid() or not stat.S_ISDIR(status.st_mode):  # somebody else's
             home = pathlib.Path(tempfile.mkdtemp(prefix='gln_jax_'))
-    except OSError:  # there is no place to write at all; that is told where something has to be written
+    except OSError:  # there is no place to write at all; the error comes where something has to be written
         pass
     os.environ['HOME'] = str(home)

@@ -1,7 +1,7 @@
 """Several hosts that train together: how they meet, wait for one another, agree, and part.
 
 All hosts run the same command and do the same steps, each on its share of the faces. What only one may do, the first host
-does alone: it prints, claims the workdir and says whence the run came, validates, writes metrics.jsonl and TensorBoard
+does alone: it prints, claims the workdir and records how the run came to be, validates, writes metrics.jsonl and TensorBoard
 (training.train), makes the first state and says which checkpoint is restored (`from_first`, checkpoints.Checkpoints), and
 scores in the end (train.py). `is_first` decides all of these.
 """
@@ -21,7 +21,7 @@ import numpy as np
 from gln_jax.runtime import errors, supervision
 
 WAIT = 600
-"""Seconds that a host waits for all others to come, when a run starts."""
+"""Seconds that a host waits for all others to come, when a run begins."""
 
 LOST_AFTER = 20
 """Seconds without a sign of life after which a host counts as lost, and all others end."""
@@ -76,7 +76,7 @@ def together():
     """Around all that follows `join`: a host that fails goes at once, so that the others notice and end too.
 
     An ordinary exit would wait for them, and they for it. Where it is another host that is lost, this one may meet an
-    exception before JAX finds out, and ends the process; that is waited for, so that `supervision` can tell it.
+    exception before JAX finds out, and ends the process; that is waited for, so that `supervision` can report it.
     """
     try:
         yield
@@ -88,7 +88,7 @@ def together():
             time.sleep(2 * LOST_AFTER)
             traceback.print_exc()
         elif is_first():
-            time.sleep(2)  # the others may be about to tell the same error, and cannot once the first has gone
+            time.sleep(2)  # the others may be about to report the same error, and cannot once the first has gone
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
@@ -134,7 +134,7 @@ def termination():
         yield lambda step: supervision.TERMINATED if multihost_utils.reached_preemption_sync_point(step) else 0
         return
 
-    def told(number):
+    def noticed(number):
         if number == signal.SIGINT:
             signal.signal(signal.SIGINT, signal.default_int_handler)
             print('saving after this step; Ctrl-C again ends at once', file=sys.stderr)
@@ -142,5 +142,5 @@ def termination():
     numbers = [signal.SIGTERM]
     if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # as in the background of a script
         numbers.append(signal.SIGINT)
-    with supervision.caught_signals(told, *numbers) as received:
+    with supervision.caught_signals(noticed, *numbers) as received:
         yield lambda step: 128 + received[0] if received else 0

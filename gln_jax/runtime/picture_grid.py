@@ -18,7 +18,7 @@ def grid(titles, rows, captions=None, heading='', enlarge=2):
         titles: one string per column.
         rows: for each row a list of uint8 RGB images [h, w, 3], one per column, all of one size.
         captions: for each row a list of strings, one per column; what does not fit into its column's width is cut.
-        heading: a line at the top, cut likewise.
+        heading: a line at the top, cut as well.
         enlarge: every pixel becomes a square of so many.
 
     Returns:

@@ -1,10 +1,10 @@
 """The number format of the matrix work: bfloat16 halves what moves through memory and is what matrix units are built for.
 
-Parameters, optimiser, moving average and losses stay float32. A network is computed in bfloat16 by rounding its
+Parameters, optimiser, EMA and losses stay float32. A network is computed in bfloat16 by rounding its
 parameters and its input to it (mixed precision, Micikevicius et al. 2018; bfloat16 has float32's range, so that no
 loss needs scaling), and gradients come back through the rounding as float32.
 
-GPUs and TPUs multiply float32 in fewer bits where they are not told otherwise; what is to be float32 here tells them.
+GPUs and TPUs multiply float32 in fewer bits unless they are asked otherwise, as is done here for what is to be float32.
 """
 
 import jax

@@ -24,9 +24,9 @@ def record(workdir, faces, initial=None, teacher=None, compute_dtype=None):
 
     Args:
         workdir: the run's folder.
-        faces: what it trains on, as of `data.faces.load`; their number by source is kept.
-        initial: the generator that it starts from, as of `weights.load_generator`, or None; its own record is kept.
-        teacher: the generator that it learns from, likewise; its name and a digest of its parameters are kept.
+        faces: what it trains on, as returned by `data.faces.load`; their number by source is kept.
+        initial: its initial generator, as returned by `weights.load_generator`, or None; its own record is kept.
+        teacher: the generator that it learns from, as `initial`; its name and a digest of its parameters are kept.
         compute_dtype: the name of the number format that its matrix work is done in.
     """
     files.write(files.path(workdir) / FILE, json.dumps({

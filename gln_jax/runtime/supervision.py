@@ -1,7 +1,7 @@
 """Runs a command in a child process, so that the loss of another host is one line and an exit code.
 
 Where another host is lost, JAX ends the process out of C++, by SIGABRT and with a stack trace; no Python in that process
-can prevent it. The parent of the process can tell it in words. It knows nothing of JAX.
+can prevent it. The parent of the process can say it in words. It knows nothing of JAX.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ import threading
 import time
 
 TERMINATED = 128 + signal.SIGTERM
-"""Exit code of a run that was told to end, and saved first."""
+"""Exit code of a run that was asked to end, and saved first."""
 
 LOST = ('error: another host was lost or stopped; this one cannot go on without it and has stopped too. Start the same '
         'command on all hosts again to continue from the last checkpoint')

@@ -62,7 +62,7 @@ class Checkpoints:
     def restore_latest(self, shape_after):
         """The newest readable state, or None where there is no checkpoint; unreadable newer ones are moved aside.
 
-        `shape_after` tells the shape of the state after so many steps, as `steps.shape_after` does for a config. The
+        `shape_after` gives the shape of the state after so many steps, as `steps.shape_after` does for a config. The
         first host finds out which state it is, and the others read the same.
 
         Raises:
@@ -146,7 +146,7 @@ def load_state(path, state):
 
 
 def load_part(path, part):
-    """Some fields of the state in the checkpoint folder `path`: {field: arrays}, shaped like `part`; InputError likewise."""
+    """Some fields of the state in the checkpoint folder `path`: {field: arrays}, shaped like `part`; InputError as well."""
     _quieten()
     try:
         return _load(path, {'state': _shapes(part)}, partial=True)['state']

@@ -15,9 +15,9 @@ from gln_jax.training import checkpoints, steps, workdirs
 
 class Run(NamedTuple):
     config: ConfigDict
-    workdir: Any  # as of `files.path`
-    faces: Any  # to train on, as of `data.faces.load`
-    initial: Any  # the `weights.Loaded` that it starts from; None: random weights, or it has a checkpoint
+    workdir: Any  # as returned by `files.path`
+    faces: Any  # to train on, as returned by `data.faces.load`
+    initial: Any  # the initial `weights.Loaded`; None: random weights, or it has a checkpoint
     teacher: Any  # the `weights.Loaded` that stage 1 learns from; None: no teacher, or stage 1 has ended
 
     @property
@@ -58,7 +58,7 @@ def checked(config, workdir, initial, teacher, to_be_scored):
 
 
 def begun(run, initial, teacher):
-    """The state before the first step, and the `Run` with all that it starts from; its record goes into the workdir."""
+    """The state before the first step, and the `Run` with all that it begins with; its record goes into the workdir."""
     if checkpoints.steps_in(run.workdir):  # with a checkpoint that was cut short: a bucket shows it as one
         run = run._replace(initial=_initial(run.config, initial), teacher=teacher and teacher())
     parameters = run.initial.parameters if run.initial else None

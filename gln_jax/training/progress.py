@@ -1,4 +1,4 @@
-"""What a run tells while it trains: a line on the terminal, metrics.jsonl, TensorBoard scalars and sample grids."""
+"""What a run logs while it trains: a line on the terminal, metrics.jsonl, TensorBoard scalars and sample grids."""
 
 import contextlib
 import json

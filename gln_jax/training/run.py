@@ -14,9 +14,9 @@ def train(config, workdir, initial=None, teacher=None, to_be_scored=False):
     """Trains what `config` says in `workdir`, from where that folder's last checkpoint stands.
 
     Args:
-        config: settings as of `config.default()`.
+        config: settings as returned by `config.default()`.
         workdir: the run's folder, made if need be; on several hosts one that all share.
-        initial: the function that loads the generator that a run without a checkpoint starts from, a `weights.Loaded`;
+        initial: the function that loads the initial generator of a run without a checkpoint, a `weights.Loaded`;
             None is random weights. `weights.for_training` gives it and the next.
         teacher: the function that loads the generator that `config.reconstruction.teacher` names, or None.
         to_be_scored: whether `config.validation.test_split` must be there, as it is scored afterwards.
@@ -104,7 +104,7 @@ class _Batches:
 def mapped_updates(config, over=None, teacher=None):
     """The step of each phase of `schedule`, {phase: (state, batches) -> (state, metrics)}.
 
-    They are mapped over all devices, or `over` those named; `teacher` is as of `steps.generator_update`.
+    They are mapped over all devices, or `over` those named; `teacher` is as in `steps.generator_update`.
     """
     updates = {
         schedule.RECONSTRUCTION: steps.generator_update(

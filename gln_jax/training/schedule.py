@@ -1,4 +1,4 @@
-"""What a step of a run is: stage 1's reconstruction steps, then stage 2's turns of discriminator and generator steps."""
+"""What a step of a run is: stage 1's reconstruction steps, then stage 2's cycles of discriminator and generator steps."""
 
 RECONSTRUCTION, DISCRIMINATOR, GENERATOR = 'reconstruction', 'discriminator', 'generator'
 

@@ -13,6 +13,7 @@ import optax
 
 from gln_jax import images, losses
 from gln_jax import config as settings
+from gln_jax.data import photo_degradation
 from gln_jax.models import factory, growing
 from gln_jax.runtime import devices, precision
 from gln_jax.training import optimizers
@@ -21,7 +22,7 @@ UNSET = -1.0
 """Value of `State.adversarial_weight` while lambda is still to be found."""
 
 AUTO_SHARE = 0.1
-"""'auto' sets lambda so that the adversarial term starts as this share of L_MS (section 4)."""
+"""'auto' sets lambda so that the adversarial term is at first this share of L_MS (section 4)."""
 
 
 @flax.struct.dataclass
@@ -43,7 +44,7 @@ class State:
 def create_state(config, generator=None):
     """The state before the first step, from `config.seed`, and from the parameters `generator` where there are any.
 
-    Those may be a part of the network, as of `weights.load_for`: the rest then starts as it does otherwise.
+    Those may be a part of the network, as returned by `weights.load_for`: the rest then gets its usual initial values.
     """
     generator_key, discriminator_key = jax.random.split(jax.random.key(config.seed))
     hr = jnp.zeros((1, config.face_size, config.face_size, 1))
@@ -62,7 +63,7 @@ def create_state(config, generator=None):
 
 
 def begin_adversarial(config, state):
-    """The state that enters stage 2: from stage 1's averaged generator, with fresh optimiser moments."""
+    """The state that enters stage 2: from the EMA of stage 1's generator, with fresh optimiser moments."""
     weight = settings.adversarial_weight(config)
     return state.replace(
         generator=jax.tree.map(jnp.copy, state.average),
@@ -115,7 +116,7 @@ def generator_update(config, optimizer, adversarial, teacher=None):
 
     def update(state, hr):
         hr = images.of_size(hr, config.face_size)
-        lr = images.degrade(hr, config.scale, config.degradation)
+        lr = lr_faces(config, hr, state.step)
         gradient, (weight, terms) = jax.grad(loss, has_aux=True)(state.generator, state, lr, hr)
         gradient, metrics = jax.lax.pmean((gradient, terms), devices.AXIS)
         changes, optimizer_state = optimizer.update(gradient, state.generator_optimizer, state.generator)
@@ -135,10 +136,18 @@ def generator_update(config, optimizer, adversarial, teacher=None):
     return update
 
 
+def lr_faces(config, hr, step):
+    """The LR faces of this device's share of a batch; 'photo' damages each by the seed, the step and its place in the batch."""
+    if config.degradation != 'photo':
+        return images.degrade(hr, config.scale, config.degradation)
+    key = jax.random.fold_in(jax.random.key(config.seed), step)
+    return photo_degradation.degrade(hr, config.scale, config.photo, key, jax.lax.axis_index(devices.AXIS) * len(hr))
+
+
 def _taught(hr, teachers_image, share):
     """What stage 1 is to give: HR, and in its place a share of what a trained network makes of LR (Hinton et al. 2015).
 
-    LR does not tell all detail of HR, and what it does not tell is noise to the gradient. The teacher's image lacks it.
+    LR does not determine all detail of HR, and what it leaves open is noise to the gradient. The teacher's image lacks it.
     """
     return hr + share * (jax.lax.stop_gradient(teachers_image) - hr)
 
@@ -149,7 +158,7 @@ def discriminator_update(config, optimizer):
 
     def update(state, hr):
         hr = images.of_size(hr, config.face_size)
-        sr = generate(state.generator, images.degrade(hr, config.scale, config.degradation))
+        sr = generate(state.generator, lr_faces(config, hr, state.step))
 
         def loss(parameters):
             hr_logits = discriminate(parameters, hr)
@@ -183,6 +192,6 @@ def _found_weight(weight, reconstruction, adversarial):
 
 
 def _moving_average(config, state, parameters):
-    """The average's decay grows with the steps, so that it forgets the random start (as in TensorFlow's own average)."""
+    """The EMA's decay grows with the steps, so that it forgets the random initial values (as in TensorFlow's own)."""
     decay = jnp.minimum(config.optimizer.average_decay, (1 + state.step) / (10 + state.step))
     return optax.incremental_update(parameters, state.average, 1 - decay)

@@ -1,10 +1,12 @@
 """What a run measures on a few faces that it does not train on."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from gln_jax import images, metrics
 from gln_jax.data import faces as face_data
+from gln_jax.data import photo_degradation
 from gln_jax.models import factory
 from gln_jax.runtime import devices, precision
 
@@ -31,9 +33,16 @@ def function(config):
 
 
 def faces(config):
-    """(HR, LR) images of `config.validation`, [n, size, size, 1] and [n, size / scale, size / scale, 1] in [0, 1]."""
+    """(HR, LR) images of `config.validation`, [n, size, size, 1] and [n, size / scale, size / scale, 1] in [0, 1].
+
+    With the degradation 'photo', each face comes clean and, after all of these, damaged, always in the same way.
+    """
     of_split = face_data.load(config, config.validation.split)
     chosen = np.linspace(0, len(of_split) - 1, min(len(of_split), config.validation.faces)).astype(int)  # of all sources
     hr = np.stack([of_split.luminance(index) for index in chosen]) / np.float32(255)
     hr = images.of_size(hr, config.face_size)
-    return hr, images.degrade(hr, config.scale, config.degradation)
+    lr = images.degrade(hr, config.scale, config.degradation)
+    if config.degradation == 'photo':
+        damaged = photo_degradation.degrade(hr, config.scale, config.photo.to_dict() | {'clean': 0}, jax.random.key(0))
+        return np.concatenate([hr, hr]), jnp.concatenate([lr, damaged])
+    return hr, lr

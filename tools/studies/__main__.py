@@ -66,7 +66,7 @@ def _parser():
                           help="numbers in the paper's unit, or auto, or parts and multiples of it "
                           '(default: 0,8e3,auto/10,auto,auto*10)')
     weighing.add_argument('--turns', type=command_line.count, default=40, metavar='N',
-                          help='turns of stage 2 (default: 40)')
+                          help='cycles of stage 2 (default: 40)')
     tuning = studies.add_parser('fine-tuning', help='PSNR against sharpness along runs of train.py that started alike')
     tuning.add_argument('--init', required=True, metavar='PATH', help='the network that they started from')
     tuning.add_argument('--runs', required=True, type=_runs, metavar='NAME=RUN[,...]',

@@ -17,13 +17,13 @@ TITLES = {'gn_only': 'GN-Only', 'ln_only': 'LN-Only', **{f'gln{depth}': f'GLN{de
           'fast_small': 'fast, small', 'fast': 'fast', 'fast_large': 'fast, large'}
 BATCH_SIZE = 8
 LEARNING_RATE = 5e-4  # half the default: in runs as short as these, 1e-3 threw the deeper networks off in their first steps
-AVERAGE_DECAY = 0.98  # of an average over some 50 steps, as the runs are short
+AVERAGE_DECAY = 0.98  # of an EMA over some 50 steps, as the runs are short
 VALIDATIONS = 4
 VALIDATION_FACES = 48
 
 ASKED = {'faces': """\
 Does the order of the paper's ablation come out, GN-Only < LN-Only < GLN4 < GLN6 < GLN8, when every network sees
-equally many faces? PSNR on validation faces is told against the faces seen, and against the multiply-adds that training
+equally many faces? PSNR on validation faces is shown against the faces seen, and against the multiply-adds that training
 on them took.""", 'arithmetic': """\
 What does each network reach when training takes equally many multiply-adds, so that a cheaper one sees more faces?"""}
 
@@ -93,7 +93,7 @@ def write(output, options, generators, scores, curves, costs, bicubic):
 
     Args:
         output: the folder.
-        options: as of `run`.
+        options: as in `run`.
         generators: {title: generator}, in the paper's order; the last is what the others are compared with.
         scores: {split: `scoring.Scores`} of them and of bicubic.
         curves: {title: [(faces seen, dB on the validation faces)]}.

@@ -13,8 +13,8 @@ from gln_jax.runtime import files, picture_grid
 from tools.studies import markdown, plots, results, runs
 
 AUTO = 'auto'
-AVERAGE_DECAY = 0.99  # of an average over some 100 steps
-CHECKPOINTS = 4  # of each run, at the end of turns
+AVERAGE_DECAY = 0.99  # of an EMA over some 100 steps
+CHECKPOINTS = 4  # of each run, at the end of cycles
 
 ASKED = """\
 What does adversarial fine-tuning cost in PSNR, what does it give in sharpness, and how do both go with lambda?
@@ -78,7 +78,7 @@ def write(output, options, generators, scores, accuracies, default):
 
     Args:
         output: the folder.
-        options: as of `run`.
+        options: as in `run`.
         generators: {name: generator}, stage 1 first and then by lambda.
         scores: {split: `scoring.Scores`} of them and of bicubic.
         accuracies: {name: share of images that the discriminator puts on the right side} of all but stage 1.
@@ -88,7 +88,7 @@ def write(output, options, generators, scores, accuracies, default):
     count = factory.parameter_count(generators[runs.STAGE_1].parameters)
     facts = {'network': f'`{options.init}` ({config.network}, {count:,} parameters)',
              **markdown.facts(config, runs.described(scores, options), 'paper', results.commits(output)),
-             'trained': f'{options.turns} turns each, settings of `{options.config}`, '
+             'trained': f'{options.turns} cycles each, settings of `{options.config}`, '
                         f'{options.source_weights or "all sources alike"}, one seed'}
     verdicts = [_verdict(split, part, default) for split, part in everything.items()] if default else []
     files.write(output / 'lambda.csv', one_network.as_csv(runs.together(scores)))

@@ -19,7 +19,7 @@ from tools.studies.measured import Measured
 
 WORST = 10
 EXPRESSIONS = 'neutral', 'smiling'
-"""Beginnings of the file names by which two pictures of one person are told apart, as in the London Set."""
+"""Beginnings of the file names by which two pictures of one person are distinguished, as in the London Set."""
 
 
 def run(options):
@@ -109,7 +109,7 @@ def _expression_pairs(faces, limit):
 
 
 def _yaw(path):
-    """{file: yaw} as index.csv tells it in a column of that name; {} where it does not."""
+    """{file: yaw} as index.csv has it in a column of that name; {} where it does not."""
     index = path / folder_contents.INDEX
     if not index.exists():
         return {}

@@ -14,9 +14,9 @@ BAR_DB = 0.3
 BAR_KEYS = {'loss at 2 px shift': [('shift', 2)], 'loss at 5 % scale': [('scale', 0.95), ('scale', 1.05)]}
 
 TOLD = {
-    'Misalignment': "The truth itself is moved before it is reduced, shifts and rolls in turns of direction. Roll and "
+    'Misalignment': "The truth itself is moved before it is reduced, shifts and rolls in one direction after the other. Roll and "
                     'scale resample it, which softens it a little, and below a scale of 1 the mirrored border comes '
-                    'into view, which is hard to restore: the gain tells more than the PSNR.',
+                    'into view, which is hard to restore: the gain says more than the PSNR.',
     'Light': 'Darker or flatter pictures have smaller errors, whatever restores them: read the gain, not the PSNR.',
 }
 """What has to be said before the tables."""

@@ -61,7 +61,7 @@ def run(options):
 
 
 def along(run):
-    """{step: generator as of `weights.load_generator`} of the checkpoints that a workdir keeps, in order of their steps.
+    """{step: generator as returned by `weights.load_generator`} of the checkpoints kept in a workdir, by step.
 
     Of a run of which only a weights file is left, it is that one.
     """

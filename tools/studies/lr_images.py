@@ -31,7 +31,7 @@ def noisy(hr, scale, degradation, sigma):
 def wrong(config):
     """{name: function} of all that the failures study tries, for a network that was trained with this config."""
     trained_for = functools.partial(dict, scale=config.scale)
-    other = next(name for name in images.DEGRADATIONS if name != config.degradation)
+    other = 'gaussian' if config.degradation == 'bicubic' else 'bicubic'
     right = trained_for(degradation=config.degradation)
     found = {f'{other} reduction': functools.partial(images.degrade, **trained_for(degradation=other)),
              'rounded to 8 bits': functools.partial(compressed, **right, quality=None)}

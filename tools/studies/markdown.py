@@ -20,7 +20,7 @@ def text(title, asked, facts, parts):
 
 
 def facts(config, data, protocol, commits):
-    """What every study tells of itself, {fact: value}: command, commits of its scores, data, protocol, machine."""
+    """What every study says of itself, {fact: value}: command, commits of its scores, data, protocol, machine."""
     size = images.FACE_SIZE // config.scale
     versions = ', '.join(f'{name} {version}' for name, version in provenance.versions().items())
     return {'command': f'`{provenance.command()}`', 'commit': ', '.join(f'`{commit}`' for commit in commits if commit),

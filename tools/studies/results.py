@@ -40,7 +40,7 @@ def worked_through(folder, jobs):
     """What each job gives, {name: result}: as kept in `folder` where it was done before, else done now and kept.
 
     Args:
-        folder: as of `claimed`.
+        folder: as in `claimed`.
         jobs: {name: function without arguments}, whose results JSON can hold.
     """
     results, total, made = {}, len(jobs), 0

@@ -36,12 +36,12 @@ def chosen(config, options):
 
 
 def contents(sets):
-    """What tells the faces of {split: faces} from others, for `outputs.claimed`."""
+    """What identifies the faces of {split: faces}, for `outputs.claimed`."""
     return {split: [len(faces), weights.digest([face.image for face in faces])] for split, faces in sets.items()}
 
 
 def trained(name, config, workdir, init=None):
-    """The generator of a run, as of `weights.load_generator`; the run is made, or continued, where it has not ended.
+    """The generator of a run, as returned by `weights.load_generator`; the run is made, or continued, where it has not ended.
 
     Raises:
         InputError: the folder holds a run with another config, or something else.
@@ -65,11 +65,11 @@ def scored(folder, generators, sets, config, others=None):
     """{split: `scoring.Scores`} of networks and of bicubic interpolation, kept in `folder` as they are made.
 
     Args:
-        folder: as of `outputs.claimed`.
-        generators: {name: generator as of `weights.load_generator`}, all of one scale and degradation.
+        folder: as in `results.claimed`.
+        generators: {name: generator as returned by `weights.load_generator`}, all of one scale and degradation.
         sets: {split: faces}.
         config: its `scale` and `degradation` say how LR images are made.
-        others: {name: restorer as of `scoring.interpolations`}, determined by what `folder` was claimed for.
+        others: {name: restorer as returned by `scoring.interpolations`}, determined by what `folder` was claimed for.
     """
     restorers = {'bicubic': ('', scoring.interpolations(config.scale)['bicubic'])}
     for name, loaded in generators.items():

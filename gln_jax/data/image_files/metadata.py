@@ -23,7 +23,7 @@ _LONGEST = 8192
 
 
 class Metadata(NamedTuple):
-    exif: bytes = b''  # as of a JPEG file, with 'Exif\0\0' before
+    exif: bytes = b''  # as in a JPEG file, with 'Exif\0\0' before
     dpi: tuple | None = None  # pixels per inch, (x, y)
 
 
@@ -32,7 +32,7 @@ def kept(data, dpi=None):
 
     Args:
         data: its EXIF data, with or without 'Exif\\0\\0' before, or a whole TIFF file. Damaged ones count as none.
-        dpi: pixels per inch (x, y) where the file tells them elsewhere.
+        dpi: pixels per inch (x, y) where the file has them elsewhere.
     """
     data = data.removeprefix(b'Exif\0\0')
     order = {b'II*\0': '<', b'MM\0*': '>'}.get(data[:4])

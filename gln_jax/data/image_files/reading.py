@@ -120,7 +120,7 @@ def _by_pillow(file):
 
 @contextlib.contextmanager
 def _opened(file):
-    """Pillow's picture of which only the header is read, of any size: its own limit does not tell width and height."""
+    """Pillow's picture of which only the header is read, of any size: its own limit does not name width and height."""
     with _bomb_check:
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:

@@ -30,7 +30,7 @@ class Stored(NamedTuple):
     """The pixels of a picture as its file holds them."""
 
     pixels: np.ndarray  # uint8 or uint16 [H, W, channels of the space]
-    alpha: np.ndarray | None  # likewise, [H, W, 1]; colours are not multiplied by it
+    alpha: np.ndarray | None  # the same, [H, W, 1]; colours are not multiplied by it
     space: str  # one of colours.CHANNELS
     profile: bytes | None  # an ICC profile
     notes: tuple
@@ -65,7 +65,7 @@ def _page(tiff):
     pages = [tiff.pages[number] for number in range(min(len(tiff.pages), MOST_PAGES))]
     candidates = [(page, number) for number, page in enumerate(pages)]
     whole = [(page, number) for page, number in candidates if not _is_reduced(page) and not _is_mask(page)]
-    if not whole:  # as of cameras, which keep the picture in a sub-page
+    if not whole:  # as cameras make them, which keep the picture in a sub-page
         inside = [(sub, None) for page in pages for sub in page.pages or ()]
         whole = [(page, number) for page, number in inside if not _is_reduced(page) and not _is_mask(page)]
     if not whole:

@@ -49,7 +49,7 @@ def _decoded(data):
 
 
 def _scans(data):
-    """Of a JPEG: whether it is progressive, and whether its scans, the last of which may have only begun, tell all bits."""
+    """Of a JPEG: whether it is progressive, and whether its scans, the last of which may have only begun, hold all bits."""
     try:
         components, progressive, coefficients = (), False, set()
         for marker, segment in _segments(data):

@@ -18,11 +18,11 @@ from gln_jax.runtime import compilation, files
 def model(name, faces, config):
     """What the method `name` learns of training faces: {name: array}, from the disk if it was fitted before.
 
-    Progress is told on stderr. Where the user's folder for caches cannot be written to, nothing is kept.
+    Progress is printed to stderr. Where the user's folder for caches cannot be written to, nothing is kept.
 
     Args:
         name: of `baselines.METHODS`.
-        faces: the training faces, as of `data.faces.load`.
+        faces: the training faces, as returned by `data.faces.load`.
         config: its `scale` and `degradation` say how LR faces are made.
     """
     path = compilation.cache() / 'baselines' / f'{name}-{key(name, faces, config)}.safetensors'

@@ -43,7 +43,7 @@ DETAIL = 2
 def fit(hr, scale, degradation, noise=SETTINGS['noise'], faces=SETTINGS['faces'], patch=SETTINGS['patch'],
         step=SETTINGS['step'], candidates=SETTINGS['candidates'], smoothness=SETTINGS['smoothness'],
         sweeps=SETTINGS['sweeps']):
-    """The global model of all faces and the local one of some; arguments and result as of `gln_jax.evaluation.baselines`."""
+    """The global model of all faces and the local one of some; arguments and result as in `gln_jax.evaluation.baselines`."""
     moments = linear.moments(hr, scale, degradation)
     variance = moments.lr_covariance
     variance = variance + noise * np.trace(variance) / len(variance) * np.eye(len(variance))

@@ -23,7 +23,7 @@ restorer = linear.restorer
 
 
 def fit(hr, scale, degradation, patch=SETTINGS['patch'], step=SETTINGS['step'], ridge=SETTINGS['ridge']):
-    """The linear map of all position patches; arguments and result as of `gln_jax.evaluation.baselines`."""
+    """The linear map of all position patches; arguments and result as in `gln_jax.evaluation.baselines`."""
     moments = linear.moments(hr, scale, degradation)
     size = images.FACE_SIZE // scale
     lr_pixels, hr_pixels = _pixels(size), _pixels(images.FACE_SIZE)

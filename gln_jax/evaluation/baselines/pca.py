@@ -23,7 +23,7 @@ SMALLEST = 1e-12
 
 
 def fit(hr, scale, degradation, components=SETTINGS['components']):
-    """The linear map of the eigentransformation; arguments and result as of `gln_jax.evaluation.baselines`."""
+    """The linear map of the eigentransformation; arguments and result as in `gln_jax.evaluation.baselines`."""
     moments = linear.moments(hr, scale, degradation)
     variances, eigenfaces = np.linalg.eigh(moments.lr_covariance)
     kept = np.flatnonzero(variances > SMALLEST * variances[-1])[-components:]

@@ -1,0 +1,21 @@
+"""The fast network at 2x, for photographs; the paper has no 2x.
+
+    python train.py --config=configs/x2_fast.py --config.degradation=photo --config.data.name=folder --config.data.path=DIR
+
+Cost, score: docs/training_log.md, x2-photo. Its body may come from a network at 4x: --init=x4-photo.
+"""
+
+from configs import x8_fast
+from gln_jax import config as settings
+
+
+def get_config(variant=''):
+    config = x8_fast.recipe()
+    config.name = 'x2_fast'
+    config.scale = 2
+    config.fast.upsampling_blocks = (1, 2)  # at 64x64, where the LR pixels are, one more than at 4x
+    config.optimizer.learning_rate = 1e-3
+    config.reconstruction.steps = 2400
+    config.reconstruction.batch_size = 32
+    config.checkpoint.every_steps = 200
+    return settings.with_variant(config, variant)
