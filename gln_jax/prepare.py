@@ -21,7 +21,7 @@ def main(arguments=None):
     options = _parser().parse_args(arguments)
     with errors.reported():
         # After the flags, so that --help comes at once.
-        from gln_jax.runtime import provenance
+        from gln_jax.runtime import processors
         from gln_jax.photos import detection, face_crops, given_eyes, preparing
         directory, output = pathlib.Path(options.input), pathlib.Path(options.output)
         if output.resolve().is_relative_to(directory.resolve()):
@@ -32,7 +32,7 @@ def main(arguments=None):
         settings = preparing.Settings(filters, options.duplicate_bits, options.identity,
                                       options.source or directory.resolve().name)
         eyes = given_eyes.read_eyes_csv(options.eyes_csv, preparing.photos_below(directory, output)) if options.eyes_csv else None
-        index, rejected = preparing.prepare(directory, output, settings, eyes, options.processes or provenance.cores())
+        index, rejected = preparing.prepare(directory, output, settings, eyes, options.processes or processors.cores())
         _tell(index, rejected, output / preparing.REJECTED)
         if not index:
             raise errors.RunError(f'no face was kept; {output / preparing.REJECTED} says why')
@@ -75,7 +75,7 @@ def _parser():
                         help='known eyes, as in upsample, but with the paths of photographs below the folder; '
                         'these are not searched')
     parser.add_argument('--detector', type=command_line.path, metavar='FILE',
-                        help="OpenCV's YuNet as an ONNX file, for finding faces better")
+                        help='another YuNet, as an ONNX file, to find the faces')
     parser.add_argument('--processes', type=command_line.count, metavar='N',
                         help='how many photographs are worked on at once (default: as many as there are cores)')
     return parser

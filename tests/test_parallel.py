@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gln_jax import config as settings
-from gln_jax.runtime import devices, errors, provenance
+from gln_jax.runtime import devices, errors, processors
 
 
 def config_of(reconstruction, adversarial=None):
@@ -20,25 +20,42 @@ def config_of(reconstruction, adversarial=None):
 
 @pytest.mark.parametrize('configs, cores, count', [
     ([config_of(32)], 4, 4), ([config_of(32)], 1, 1), ([config_of(32)], 3, 2), ([config_of(5)], 2, 1),
-    ([config_of(12, 8)], 6, 4), ([config_of(12), config_of(8)], 6, 4), ([config_of(None, 16)], 2, 2)])
+    ([config_of(24, 16)], 6, 4), ([config_of(24), config_of(16)], 6, 4), ([config_of(None, 16)], 2, 2)])
 def test_cores_become_devices_where_the_batches_can_be_split(configs, cores, count, monkeypatch):
     monkeypatch.setenv('XLA_FLAGS', '--xla_cpu_enable_fast_math=false')
-    monkeypatch.setattr(provenance, 'cores', lambda: cores)
+    monkeypatch.setattr(processors, 'cores', lambda: cores)
     devices.a_device_per_core(*(size for config in configs for size in devices.training_batch_sizes(config).values()))
     first, *added = os.environ['XLA_FLAGS'].split()
     assert first == '--xla_cpu_enable_fast_math=false', 'what was there stays'
     assert f'{devices.DEVICE_COUNT}={count}' in added if count > 1 else not added
 
 
+@pytest.mark.parametrize('batch_size, cores, gibibytes, count', [
+    (128, 64, 256, 32),  # 4 faces each
+    (128, 64, 12, 8),    # 1 GiB each
+    (128, 64, None, 32),
+    (96, 64, 256, 24),
+    (5, 64, 256, 1),
+    (2, 2, 256, 2),      # two cores are used, as measured
+    (4, 64, 256, 2),
+    (16, 2, 0.5, 1)])
+def test_devices_have_faces_and_memory_enough(batch_size, cores, gibibytes, count, monkeypatch):
+    monkeypatch.setenv('XLA_FLAGS', '')
+    monkeypatch.setattr(processors, 'cores', lambda: cores)
+    monkeypatch.setattr(processors, 'memory', lambda: gibibytes and int(gibibytes * 2**30))
+    devices.a_device_per_core(batch_size)
+    assert (f'{devices.DEVICE_COUNT}={count}' in os.environ['XLA_FLAGS'].split()) == (count > 1)
+
+
 def test_a_number_of_devices_that_is_given_stays(monkeypatch):
     given = f'{devices.DEVICE_COUNT}=3'
     monkeypatch.setenv('XLA_FLAGS', given)
-    monkeypatch.setattr(provenance, 'cores', lambda: 4)
+    monkeypatch.setattr(processors, 'cores', lambda: 4)
     devices.a_device_per_core(32)
     assert os.environ['XLA_FLAGS'] == given
 
 
-@pytest.mark.skipif(provenance.cores() < 2, reason='needs 2 cores')
+@pytest.mark.skipif(processors.cores() < 2, reason='needs 2 cores')
 def test_jax_then_has_so_many_devices():
     program = 'import jax; from gln_jax.runtime import devices; devices.a_device_per_core(32); print(jax.device_count())'
     counted = subprocess.run([sys.executable, '-c', program], env=os.environ | {'XLA_FLAGS': '', 'JAX_PLATFORMS': 'cpu'},

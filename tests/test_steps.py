@@ -64,7 +64,7 @@ def test_stage_1_minimises_the_loss_that_the_config_names(faces):
         config.reconstruction.loss = name
         _, metrics = devices.mapped(generator_update(config, False), jax.devices()[:1])(
             steps.create_state(config), faces[None])
-        assert metrics['reconstruction_loss'] > 1e6, 'L_MS is told whatever is minimised'
+        assert metrics['reconstruction_loss'] > 1e5, 'L_MS is told whatever is minimised'
         gradient_norms[name] = float(metrics['gradient_norm'])
     assert gradient_norms['squared'] > 10 * gradient_norms['absolute']
     assert gradient_norms['charbonnier'] == pytest.approx(gradient_norms['absolute'], rel=0.05)

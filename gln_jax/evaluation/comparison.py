@@ -14,7 +14,7 @@ from gln_jax import images
 from gln_jax.data import faces as face_data
 from gln_jax.evaluation import methods, one_network, report, scoring
 from gln_jax.evaluation.baselines import fitted
-from gln_jax.runtime import errors, files, output_folder, picture_grid, provenance
+from gln_jax.runtime import claims, errors, files, picture_grid, provenance
 
 PICTURED_FACES = 6
 SMALL_PICTURES_FROM = 7  # columns; fewer are shown at twice their size
@@ -54,7 +54,7 @@ def compare(chosen, config, sets, protocol, output, label='', limit=None):
         'command': provenance.command(), 'commits': [provenance.commit()], 'processor': provenance.processor(),
         'devices': provenance.devices(), 'versions': provenance.versions(), 'batch': scoring.BATCH_SIZE,
         'seconds_per_face': {}}
-    output = output_folder.made(output, 'the report')
+    output = claims.made(output, 'the report')
     record = _begun(output, json.loads(json.dumps(record)))
     chosen = {name: chosen[name] for name in record['methods']}  # in their order there, which is that of its scores
     missing = [split for split, faces in sets.items()

@@ -12,7 +12,7 @@ import numpy as np
 
 from gln_jax import images, metrics, weights
 from gln_jax.evaluation import scoring
-from gln_jax.runtime import errors, files, output_folder, picture_grid
+from gln_jax.runtime import claims, errors, files, picture_grid
 
 PICTURED_FACES = 6
 PICTURED = {'lr': 'input', 'bicubic': 'bicubic', 'gln': 'GLN', 'truth': 'truth'}  # columns and their titles
@@ -71,7 +71,7 @@ def evaluate(upsampler, config, faces, protocol='paper', output=None, data='', c
 
 def prepared_output(output):
     """The folder as a Path, made if need be. Raises InputError where our files would replace somebody else's."""
-    output = output_folder.made(output, 'the scores')
+    output = claims.made(output, 'the scores')
     present = [name for name in FILES if (output / name).exists()]
     if present and not _is_ours(output / weights.SCORES):
         raise errors.InputError(f'{output / present[0]}: was not written by an evaluation and would be replaced; '

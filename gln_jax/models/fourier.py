@@ -26,6 +26,9 @@ import numpy as np
 RESULTS = 16
 """O, the results along a side of a tile. It divides 128; 8 and 32 take more multiply-adds for 16 to 64 channels."""
 
+REAL_POINTS = np.array([0, 1, -1, 3 / 4, -3 / 4, 4 / 3, -4 / 3])
+"""Points at which polynomials are evaluated, beside infinity, the highest coefficient, and pairs on the unit circle."""
+
 
 def convolved(maps, kernel):
     """Maps [n, h, w, c] convolved with a kernel [k, k, c, f], k odd and up to 17, stride 1, same padding: [n, h, w, f]."""
@@ -68,25 +71,24 @@ def gradients(maps, kernel, gradient):
 
 
 def _matrices(size, dtype):
-    """B [R, T], G [R, size] and A [O, R] of a kernel of `size` taps: A @ ((G @ taps) * (B @ pixels)) are its O results."""
+    """B [R, T], G [R, size] and A [O, R] of a kernel of `size` taps: A @ ((G @ taps) * (B @ pixels)) are its O results.
+
+    A polynomial of O coefficients times one of `size`, by their values at T points, is A' and G, products, and B'; the
+    convolution's sums of pixels are that transposed.
+    """
     length = RESULTS + size - 1
-    to_spectrum, kernel_to_spectrum, from_spectrum = [], [], []
-    for frequency in range(length // 2 + 1):
-        cosine, sine = (function(2 * np.pi * frequency * np.arange(length) / length) for function in (np.cos, np.sin))
-        if frequency in (0, length / 2):  # real
-            to_spectrum.append(cosine)
-            kernel_to_spectrum.append(cosine[:size])
-            from_spectrum.append(cosine[:RESULTS])
-            continue
-        # X = cosine - i sine of the pixels times W = cosine + i sine of the taps (as taps look ahead) by three products:
-        # P = re X re W, Q = im X im W, S = (re X + im X)(re W + im W); re = P - Q, im = S - P - Q. Then, twice, for the
-        # frequency below zero: cosine re - sine im.
-        to_spectrum += [cosine, -sine, cosine - sine]
-        kernel_to_spectrum += [cosine[:size], sine[:size], cosine[:size] + sine[:size]]
-        cosine, sine = 2 * cosine[:RESULTS], 2 * sine[:RESULTS]
-        from_spectrum += [cosine + sine, sine - cosine, -sine]
-    return (np.asarray(to_spectrum, dtype), np.asarray(kernel_to_spectrum, dtype),
-            np.asarray(np.transpose(from_spectrum) / length, dtype))
+    count = (length - len(REAL_POINTS) - 1) // 2
+    pairs = np.exp(1j * np.pi * (np.arange(count) + 1.5) / (count + 2))
+
+    def values(coefficients):
+        powers = np.arange(coefficients)
+        real, pair = np.power.outer(REAL_POINTS, powers), np.power.outer(pairs, powers)
+        return np.concatenate([real, [powers == coefficients - 1], pair.real, pair.imag, pair.real + pair.imag])
+
+    # By the products P of re, Q of im, and S of re + im, a complex product is P - Q and S - P - Q.
+    real, re, im = np.split(np.linalg.inv(values(length)[:length]), [-2 * count, -count], axis=1)
+    to_spectrum = np.concatenate([real, re - im, -re - im, im], axis=1).T
+    return tuple(np.asarray(matrix, dtype) for matrix in (to_spectrum, values(size), values(RESULTS).T))
 
 
 def _along(matrix, array):

@@ -1,4 +1,7 @@
-"""Eyes that the user gives, where no detector finds them."""
+"""Eyes that the user gives, where no detector finds them.
+
+The order of the two says how a face stands: the first is at the left when the face is seen upright.
+"""
 
 import csv
 import math
@@ -11,7 +14,7 @@ COLUMNS = ('file', 'left_x', 'left_y', 'right_x', 'right_y')
 
 
 def parse_eyes(text):
-    """The eyes ((x, y), (x, y)) of 'x1,y1,x2,y2', in pixels, the left one in the image first whichever is given first.
+    """The eyes ((x, y), (x, y)) of 'x1,y1,x2,y2', in pixels, in this order.
 
     Raises:
         InputError: these are not four finite numbers, or they are one point twice.
@@ -27,7 +30,7 @@ def read_eyes_csv(path, photos=None):
         photos: names as the file is to have them; None is any.
 
     Returns:
-        {file name: a list of eyes ((x, y), (x, y)), the left one in the image first}, in the file's order.
+        {file name: a list of eyes ((x, y), (x, y)), in the order of the columns}, in the file's order.
 
     Raises:
         InputError: the file is missing, is no text, lacks a column, or has a row that is wrong; the message names the
@@ -73,7 +76,7 @@ def _eyes(fields, where):
         raise errors.InputError(f'{where}: {given!r} are not four numbers x1,y1,x2,y2') from error
     if not all(math.isfinite(number) for number in numbers):
         raise errors.InputError(f'{where}: {",".join(fields)!r} is not finite')
-    left, right = sorted([(left_x, left_y), (right_x, right_y)])
+    left, right = (left_x, left_y), (right_x, right_y)
     if left == right:
         raise errors.InputError(f'{where}: both eyes are at {left_x:g},{left_y:g}')
     return left, right

@@ -12,12 +12,18 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 import numpy as np
 
-from gln_jax.runtime import errors, provenance
+from gln_jax.runtime import errors, processors
 
 AXIS = 'batch'
 """Name of the mapped axis over which a batch is split."""
 
 DEVICE_COUNT = '--xla_force_host_platform_device_count'
+
+FACES_OF_A_DEVICE = 4
+"""Fewer faces than these are no work for a device of its own, where there are more than two: each steps all parameters."""
+
+MEMORY_OF_A_DEVICE = 2**30
+"""Bytes that a device needs: its copy of the state, its gradients, and a training step of GLN8 on FACES_OF_A_DEVICE faces."""
 
 PATIENCE = 600
 """Seconds that a core waits for the others before XLA ends the process: as long as a machine may be suspended."""
@@ -34,11 +40,26 @@ def a_device_per_core(*batch_sizes):
         InputError: there are no devices of the kind that JAX_PLATFORMS names.
     """
     given = os.environ.get('XLA_FLAGS', '')
-    devices = max(count for count in range(1, provenance.cores() + 1) if math.gcd(*batch_sizes) % count == 0)
-    if devices > 1 and DEVICE_COUNT not in given:
-        os.environ['XLA_FLAGS'] = (f'{given} {DEVICE_COUNT}={devices} '
+    count = _cpu_devices(batch_sizes, processors.cores(), processors.memory())
+    if count > 1 and DEVICE_COUNT not in given:
+        os.environ['XLA_FLAGS'] = (f'{given} {DEVICE_COUNT}={count} '
                                    f'--xla_cpu_collective_call_terminate_timeout_seconds={PATIENCE}').strip()
+    processors.keep_freed_memory()
     _prepare()
+
+
+def _cpu_devices(batch_sizes, cores, memory):
+    """How many devices the cores become: as many as split each batch evenly, with faces and memory enough for each.
+
+    Args:
+        batch_sizes: faces that are split over the devices.
+        cores: cores that this process may use.
+        memory: bytes that it may use, or None.
+    """
+    most = min(cores, max(2, min(batch_sizes) // FACES_OF_A_DEVICE))
+    if memory:
+        most = min(most, memory // MEMORY_OF_A_DEVICE)
+    return max(count for count in range(1, max(1, most) + 1) if math.gcd(*batch_sizes) % count == 0)
 
 
 def _prepare():

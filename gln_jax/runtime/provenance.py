@@ -12,19 +12,20 @@ import sys
 import jax
 
 import gln_jax
-from gln_jax.runtime import files
+from gln_jax.runtime import files, processors
 
 PACKAGE = pathlib.Path(gln_jax.__file__).resolve().parent
 
 FILE = 'provenance.json'
 
 
-def record(workdir, faces, initial=None, teacher=None, compute_dtype=None):
+def record(workdir, faces, digest, initial=None, teacher=None, compute_dtype=None):
     """Writes FILE into `workdir`: of a run that begins, as the start counts of one that is continued.
 
     Args:
         workdir: the run's folder.
         faces: what it trains on, as returned by `data.faces.load`; their number by source is kept.
+        digest: a name for the contents of these faces.
         initial: its initial generator, as returned by `weights.load_generator`, or None; its own record is kept.
         teacher: the generator that it learns from, as `initial`; its name and a digest of its parameters are kept.
         compute_dtype: the name of the number format that its matrix work is done in.
@@ -33,6 +34,7 @@ def record(workdir, faces, initial=None, teacher=None, compute_dtype=None):
         'command': command(),
         'commit': commit(),
         'training_faces': counts(faces),
+        'training_digest': digest,
         'devices': devices(),
         'versions': versions(),
         **({'compute_dtype': compute_dtype} if compute_dtype else {}),
@@ -95,9 +97,4 @@ def processor():
         name = next(line.partition(':')[2].strip() for line in lines if line.startswith('model name'))
     except (OSError, StopIteration):
         name = platform.processor() or platform.machine()
-    return f'{cores()} core{"s" if cores() > 1 else ""} of {name}'
-
-
-def cores():
-    """The number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
+    return f'{(cores := processors.cores())} core{"s" if cores > 1 else ""} of {name}'

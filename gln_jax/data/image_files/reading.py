@@ -215,4 +215,4 @@ def _reason(error, file):
         return 'the file is empty'
     if not isinstance(error, Image.UnidentifiedImageError):
         return str(error) or type(error).__name__
-    return 'HEIC or the like; convert it to JPEG or PNG first' if start[4:] == b'ftyp' else 'not a picture'
+    return 'a damaged HEIC or AVIF file, or a video' if start[4:] == b'ftyp' else 'not a picture'
