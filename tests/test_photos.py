@@ -173,6 +173,8 @@ def test_what_was_loaded_is_kept_until_its_file_changes(tmp_path, monkeypatch):
     assert len(loaded_upsamplers._kept) == loaded_upsamplers.MOST_KEPT
     with pytest.raises(errors.InputError, match='upsampler: none was given'):
         loaded_upsamplers.all_of([], 4)
+    with pytest.raises(ValueError, match='upsampler: is to be a FaceUpsampler, a path or a name.*not int'):
+        loaded_upsamplers.all_of([8], 4)
 
 
 def test_from_several_threads_it_gives_the_same_bits(upsampler):

@@ -1,9 +1,13 @@
 """Photographs are read from any file and written in any format; damaged ones are named."""
 
+import contextlib
 import io
 import os
 import pathlib
 import struct
+import threading
+import time
+import warnings
 import zlib
 
 import hypothesis
@@ -14,7 +18,7 @@ from PIL import Image, ImageCms, ImageOps
 import pytest
 
 from gln_jax.data.image_files import colours as image_colours
-from gln_jax.data.image_files import metadata, reading, truncated, writing
+from gln_jax.data.image_files import formats, metadata, reading, truncated, writing
 from gln_jax.runtime import errors
 from made_up import colours
 from made_up_files import ASCII, LONG, RATIONAL, SHORT, UNDEFINED, exif_block, png, tiff, tiff_page
@@ -178,6 +182,32 @@ def test_the_primaries_of_a_png_count_with_its_gamma():
     found = read(png(green, 2, (b'gAMA', struct.pack('>I', 45470)), (b'cHRM', wide))).pixels[0, 0]
     assert found[0] == 0 and abs(int(found[1]) - 201) < 4  # Adobe RGB's green is more so than sRGB's
     np.testing.assert_array_equal(read(png(green, 2, (b'cHRM', wide))).pixels, green)
+
+
+def to_xyz(white, *primaries):
+    """The matrix from linear RGB to XYZ, of the x and y of white, red, green and blue."""
+    columns = np.array([[x / y, 1, (1 - x - y) / y] for x, y in primaries]).T
+    return columns * np.linalg.solve(columns, [white[0] / white[1], 1, (1 - sum(white)) / white[1]])
+
+
+def test_dark_colours_of_16_bits_of_a_wide_gamut_are_right_to_a_level():
+    """A table of colours between which LittleCMS interpolates is up to 28 levels off here."""
+    values = np.random.default_rng(0).integers(0, 65536 // np.array([[[1]], [[16]]]), (2, 200, 3))
+    wide = struct.pack('>8I', 31270, 32900, 64000, 33000, 21000, 71000, 15000, 6000)
+    found = read(png(values, 2, (b'gAMA', struct.pack('>I', 55556)), (b'cHRM', wide), bits=16)).pixels
+    white, red, blue = (0.3127, 0.3290), (0.64, 0.33), (0.15, 0.06)
+    matrix = np.linalg.solve(to_xyz(white, red, (0.30, 0.60), blue), to_xyz(white, red, (0.21, 0.71), blue))
+    light = np.clip((values / 65535) ** 1.8 @ matrix.T, 0, 1)
+    assert np.abs(found - srgb_of(light)).max() < 1.5
+
+
+def test_adobe_rgb_that_a_camera_tells_in_its_exif_data_counts():
+    green = np.broadcast_to(np.uint8([60, 200, 60]), (16, 16, 3))
+    for index, expected in (('R03', [0, 201, 37]), ('R98', [60, 200, 60])):
+        exif = Image.Exif()
+        exif.get_ifd(0x8769)[0xa005] = {1: index}
+        found = read(file_of(green, 'JPEG', exif=exif, quality=100)).pixels
+        assert np.abs(found.astype(int) - expected).max() < 6
 
 
 def test_pictures_brighter_than_white_are_refused():
@@ -412,3 +442,31 @@ def test_damaged_files_of_phones_are_one_line(format_):
             assert reading.decode(io.BytesIO(data), 'photo').pixels.dtype == np.uint8
         except errors.InputError as error:
             assert str(error).startswith('photo: ')
+
+
+def test_threads_that_read_leave_the_filters_of_warnings_as_they_were(monkeypatch):
+    """The first to begin ends first: by itself, each would bring back what it found."""
+    content, before = file_of(colours()), list(warnings.filters)
+    both_read, first_is_done = threading.Barrier(2), threading.Event()
+    original = formats.opened
+
+    def opened(file):
+        both_read.wait(20)
+        if threading.current_thread() is not first:
+            first_is_done.wait(20)
+        return original(file)
+
+    def read_first():
+        read(content)
+        first_is_done.set()
+
+    monkeypatch.setattr(formats, 'opened', opened)
+    monkeypatch.setattr(reading, '_bomb_check', contextlib.nullcontext())
+    first, second = threading.Thread(target=read_first), threading.Thread(target=read, args=(content,))
+    first.start()
+    while not both_read.n_waiting:
+        time.sleep(0.001)
+    second.start()
+    first.join()
+    second.join()
+    assert warnings.filters == before

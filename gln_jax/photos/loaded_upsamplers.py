@@ -2,6 +2,7 @@
 
 import collections
 import functools
+import os
 import pathlib
 import threading
 
@@ -23,6 +24,7 @@ def all_of(given, batch_size):
 
     Raises:
         InputError: as `face_upsampling.load`, or none was given.
+        ValueError: it is something else.
     """
     if given is None:
         return _once(('best', batch_size), functools.partial(face_upsampling.load_each_scale, batch_size))
@@ -36,6 +38,8 @@ def all_of(given, batch_size):
 def _one_of(given, batch_size):
     if isinstance(given, face_upsampling.FaceUpsampler):
         return given
+    if not isinstance(given, (str, os.PathLike)):
+        raise ValueError(f'upsampler: is to be a FaceUpsampler, a path or a name, or several of them, not {type(given).__name__}')
     load = functools.partial(face_upsampling.load, given, batch_size=batch_size)
     if files.is_in_bucket(given):  # whether it has changed is not known without reading it
         return load()
