@@ -65,7 +65,7 @@ def compare(chosen, config, sets, protocol, output, label='', limit=None):
     if missing or not record['seconds_per_face']:
         restorers = methods.restorers(chosen, config, training_faces)
         record['seconds_per_face'] = record['seconds_per_face'] or _seconds_per_face(restorers, config, sets)
-        record['commits'] = list(dict.fromkeys([*record['commits'], provenance.commit()]))
+        record['commits'] = provenance.with_this_commit(record['commits'], output)
         _write(output, record)
         for split in missing:
             _score(restorers, config, split, sets[split], record, output)

@@ -82,6 +82,16 @@ def _git(*command):
         return ''
 
 
+def with_this_commit(commits, where):
+    """`commits`, at which scores in the folder `where` were made, and the current one; a warning where that is another."""
+    here = commit()
+    if commits and here not in commits:
+        print(f'warning: {where}: what is there was scored at commit {", ".join(each or "unknown" for each in commits)}, and '
+              f'this is {here or "unknown"}: two versions of the code in one table, which will name both; a new folder has one',
+              file=sys.stderr)
+    return list(dict.fromkeys([*commits, here]))
+
+
 def devices():
     return f'{jax.device_count()} x {jax.devices()[0].device_kind}'
 

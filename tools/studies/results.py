@@ -51,8 +51,7 @@ def worked_through(folder, jobs):
             results[name] = json.loads(path.read_text())
             continue
         if not made:
-            found = dict.fromkeys([*commits(folder), provenance.commit()])
-            files.write(folder / COMMITS, json.dumps(list(found)) + '\n')
+            files.write(folder / COMMITS, json.dumps(provenance.with_this_commit(commits(folder), folder)) + '\n')
         now = time.monotonic()
         if now - reported >= SECONDS_BETWEEN_REPORTS and made:
             reported = now
