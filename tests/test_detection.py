@@ -95,6 +95,10 @@ def test_photographs_are_searched_finely_and_in_turned_copies_within_bounds():
         assert all(size <= detection.COARSELY_SEARCHED_PIXELS * 1.001 for size, (_, roll) in zip(pixels, searches) if roll)
         assert {roll for _, roll in searches} == {0, *detection.ROLLS}
     assert max(scale for scale, _ in detection._searches(3000, 4000)) > 0.7  # 40 pixels become 28
+    for height, width in ((100, 20_000), (20_000, 100), (3000, 4000)):
+        for scale, roll in detection._searches(height, width):
+            turned, _, _ = detection._turned(np.zeros((round(height * scale), round(width * scale)), np.uint8), roll)
+            assert turned.size < 1.05 * (detection.TURNED_PIXELS if roll else detection.FINELY_SEARCHED_PIXELS)
     assert max(scale for scale, _ in detection._searches(1000, 1000)) == 2
 
 
@@ -261,17 +265,20 @@ def test_a_file_of_eyes_is_read_with_either_spelling_and_several_faces_to_a_phot
     assert given_eyes.read_eyes_csv(file) == {'a.jpg': [((1, 2), (3, 4)), ((9, 1), (10, 2))], 'b.jpg': [((5, 6), (7, 8))]}
     file.write_text('file,width,right_eye_x,right_eye_y,left_eye_x,left_eye_y\na.jpg,250,3,4,1,2\n')
     assert given_eyes.read_eyes_csv(file) == {'a.jpg': [((1, 2), (3, 4))]}
+    file.write_text('File;LEFT_X;Left_Y;right_x;right_y\r\nin\\a.jpg;1,5;2;3;4\r\n;;;;\r\n')  # as a spreadsheet saves it
+    assert given_eyes.read_eyes_csv(file, ['in/a.jpg']) == {'in/a.jpg': [((1.5, 2), (3, 4))]}
 
 
 @pytest.mark.parametrize('content, message', [
     (b'file,left_x,left_y,right_x\na.jpg,1,2,3\n', 'no column right_y'),
-    (b'', 'no column file'),
+    (b'', "no column 'file'"),
     (b'file,left_x,left_y,right_x,right_y\na.jpg,1,2,3,4\nb.jpg,1,2,x,4\n', "line 3: '1,2,x,4'"),
     (b'file,left_x,left_y,right_x,right_y\na.jpg,1,2\n', 'line 2: '),
     (b'file,left_x,left_y,right_x,right_y\n,1,2,3,4\n', 'line 2: no file'),
     (b'file,left_x,left_y,right_x,right_y\na.jpg,1,2,1,2\n', 'line 2: both eyes'),
     (b'file,left_x,left_y,right_x,right_y\n"a.jpg,1,2,1,2\n', 'line 2: '),
-    (b'\xff\xfe\x00\x80', 'no CSV file'),
+    (b'\xff\xfe\x00\x80', "no column 'file'"),
+    (b'file,left_x\n\xff\x80,1', 'cannot be read as CSV in UTF-8'),
 ])
 def test_a_bad_file_of_eyes_is_told_with_its_line(tmp_path, content, message):
     file = tmp_path / 'eyes.csv'

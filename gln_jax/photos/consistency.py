@@ -51,7 +51,7 @@ def back_projected(hr, lr, scale, degradation, slack=None):
     border of the quantisation intervals. Shapes and range as in `consistency`; returns float32 [n, 128, 128, 1], clipped
     to [0, 1] after each turn.
     """
-    back = _back_projection(hr.shape[1], scale, degradation)
+    back = back_projection(hr.shape[1], scale, degradation)
     for _ in range(TURNS):
         missing = _beyond(lr - images.degrade(hr, scale, degradation), slack)
         change = jnp.einsum('hy,nyxc,wx->nhwc', back, missing, back, precision='highest')
@@ -72,7 +72,7 @@ def _beyond(difference, slack):
 
 
 @functools.cache
-def _back_projection(size, scale, degradation):
+def back_projection(size, scale, degradation):
     """The matrix float32 [size, size / scale] that makes of LR pixels the bicubic image whose degradation they are."""
     reduction = images.reduction_matrix(size, scale, degradation).astype(np.float64)
     enlargement = images.enlargement_matrix(size // scale, scale, 'bicubic')

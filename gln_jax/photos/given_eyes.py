@@ -3,10 +3,10 @@
 The order of the two says how a face stands: the first is at the left when the face is seen upright.
 """
 
-import csv
 import math
 import pathlib
 
+from gln_jax.data import tables
 from gln_jax.runtime import errors
 
 COLUMNS = ('file', 'left_x', 'left_y', 'right_x', 'right_y')
@@ -38,23 +38,17 @@ def read_eyes_csv(path, photos=None):
     """
     path = pathlib.Path(path)
     try:
-        text = path.read_text(encoding='utf-8-sig')
+        columns, rows = tables.read(path, 'file')
     except OSError as error:
         raise errors.InputError(f'{path}: {error.strerror}') from error
-    except UnicodeDecodeError as error:
-        raise errors.InputError(f'{path}: this is no CSV file in UTF-8') from error
-    reader = csv.DictReader(text.splitlines(), strict=True)
-    found = {}
-    try:
-        named = {name: _column(name, reader.fieldnames or [], path) for name in COLUMNS}
-        for row in reader:
-            where = f'{path}, line {reader.line_num}'
-            file = (row[named['file']] or '').strip()
-            if not file:
-                raise errors.InputError(f'{where}: no file is named')
-            found.setdefault(file, []).append(_eyes([row[named[name]] or '' for name in COLUMNS[1:]], where))
-    except csv.Error as error:
-        raise errors.InputError(f'{path}, line {reader.reader.line_num}: {error}') from error
+    found, known, named = {}, set(photos or ()), [_column(name, columns, path) for name in COLUMNS[1:]]
+    for line, row in rows:
+        where, file = f'{path}, line {line}', row['file']
+        if file not in known and file.replace('\\', '/') in known:  # a spreadsheet's of another system
+            file = file.replace('\\', '/')
+        if not file:
+            raise errors.InputError(f'{where}: no file is named')
+        found.setdefault(file, []).append(_eyes([row[name].replace(',', '.') for name in named], where))
     if photos is not None and found and not found.keys() & set(photos):
         raise errors.InputError(f'{path}: names none of the photographs; its first is {next(iter(found))}, and theirs is '
                                 f'{photos[0]}')

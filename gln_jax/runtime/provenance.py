@@ -19,7 +19,7 @@ PACKAGE = pathlib.Path(gln_jax.__file__).resolve().parent
 FILE = 'provenance.json'
 
 
-def record(workdir, faces, digest, initial=None, teacher=None):
+def record(workdir, faces, digest, initial=None, teacher=None, compute_dtype=None):
     """Writes FILE into `workdir`: of a run that begins, as the start counts of one that is continued.
 
     Args:
@@ -28,6 +28,7 @@ def record(workdir, faces, digest, initial=None, teacher=None):
         digest: a name for the contents of these faces.
         initial: its initial generator, as returned by `weights.load_generator`, or None; its own record is kept.
         teacher: the generator that it learns from, as `initial`; its name and a digest of its parameters are kept.
+        compute_dtype: the name of the number format that its matrix work is done in.
     """
     files.write(files.path(workdir) / FILE, json.dumps({
         'command': command(),
@@ -36,6 +37,7 @@ def record(workdir, faces, digest, initial=None, teacher=None):
         'training_digest': digest,
         'devices': devices(),
         'versions': versions(),
+        **({'compute_dtype': compute_dtype} if compute_dtype else {}),
         **({'started_from': initial.card.get('provenance', {})} if initial else {}),
         **({'taught_by': {'network': teacher.description, 'parameters': teacher.digest}} if teacher else {}),
     }, indent=2) + '\n')
@@ -78,6 +80,16 @@ def _git(*command):
         return subprocess.run(['git', *command], cwd=PACKAGE, env=others, capture_output=True, text=True).stdout.strip()
     except OSError:
         return ''
+
+
+def with_this_commit(commits, where):
+    """`commits`, at which scores in the folder `where` were made, and the current one; a warning where that is another."""
+    here = commit()
+    if commits and here not in commits:
+        print(f'warning: {where}: what is there was scored at commit {", ".join(each or "unknown" for each in commits)}, and '
+              f'this is {here or "unknown"}: two versions of the code in one table, which will name both; a new folder has one',
+              file=sys.stderr)
+    return list(dict.fromkeys([*commits, here]))
 
 
 def devices():
