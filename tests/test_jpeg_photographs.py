@@ -74,9 +74,9 @@ def test_without_jpeg_nothing_is_left_open_and_larger_photographs_leave_less():
 
 
 def test_the_network_lies_between_two_as_far_as_jpeg_was_strong(x8_fast, other, lr):
-    between = face_upsampling.FaceUpsampler(other, 1, undamaged=x8_fast)
+    between = face_upsampling.FaceUpsampler(other._replace(card={'share': 0.5}), 1, undamaged=x8_fast)
     steps = np.full((8, 8), 2.0**3.64 - 1)
-    share = dict(face_upsampling.SHARES)[3.64]
+    share = dict(face_upsampling.WAYS)[3.64] / 0.5
     weighted = jax.tree.map(lambda clean, own: clean + share * (own - clean), x8_fast.parameters, other.parameters)
     np.testing.assert_allclose(between.for_jpeg(steps)(lr), face_upsampling.FaceUpsampler(
         x8_fast._replace(parameters=weighted), 1)(lr), atol=1e-5)

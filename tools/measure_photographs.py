@@ -23,7 +23,7 @@ from gln_jax.photos import face_upsampling, restoring
 from gln_jax.runtime import command_line, errors
 from tools.measure_detection import read_photos, reduced
 
-SPANS = (16, 24, 32, 48, 64)
+SPANS = (16, 24, 32)
 """Pixels of the reduced photograph that the aligned face's side spans."""
 
 QUALITIES = (95, 80, 60, None)

@@ -24,9 +24,9 @@ MOST_REDUCED = 1.4
 """Where a face spans more than so many times the pixels that a network takes, interpolating what it has keeps more of it
 than restoring what is left: so it is for both scales on faces of val (`measure_sizes`)."""
 
-SHARES = ((0.0, 0.5), (1.75, 0.5), (2.76, 0.6), (3.64, 0.9), (4.59, 1.5), (5.15, 1.7), (5.56, 1.8))
-"""(`strength` of JPEG, how far from the network without damage to the one for photographs, and beyond), by PSNR on val for
-quality 98, 95, 90, 80, 70 and 60; without JPEG a little on the side of noise."""
+WAYS = ((0.0, 0.25), (1.75, 0.25), (2.76, 0.35), (3.64, 0.53), (4.59, 0.82), (5.15, 1.0), (5.56, 1.08), (5.87, 1.15))
+"""(`strength` of JPEG, share of the way from the network without damage to the one that was trained with it), by PSNR on faces
+of val of quality 98, 95, 90, 80, 70, 60 and 50 for 8x and 4x; without JPEG a little on the side of noise."""
 
 MOST_BETWEEN = 4
 """Networks in between that are kept."""
@@ -73,15 +73,16 @@ class FaceUpsampler:
         self.batch_size = batch_size
         self._network = devices.over_devices(precision.applied(factory.generator(loaded.config), jnp.float32))
         self._parameters, self._undamaged, self._between = loaded.parameters, undamaged and undamaged.parameters, {}
+        self._own_share = loaded.card.get('share', 1.0)  # of the way, at which the weights in the file lie
 
     def for_jpeg(self, jpeg_steps):
         """The FaceUpsampler for photographs whose luminance was rounded by these steps, [8, 8] in grey levels; None is no JPEG."""
         if self._undamaged is None:
             return self
-        share = round(float(np.interp(strength(jpeg_steps), *zip(*SHARES))), 2)
+        share = round(float(np.interp(strength(jpeg_steps), *zip(*WAYS))), 2)
         if share not in self._between:
             other = copy.copy(self)
-            other._parameters = jax.tree.map(lambda clean, own: clean + np.float32(share) * (own - clean),
+            other._parameters = jax.tree.map(lambda clean, own: clean + np.float32(share / self._own_share) * (own - clean),
                                              self._undamaged, self._parameters)
             other._undamaged = None
             self._between = {**dict(list(self._between.items())[-MOST_BETWEEN + 1:]), share: other}
