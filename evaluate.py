@@ -38,7 +38,7 @@ def main(arguments=None):
         config = _with_data(loaded.config, options)
         chosen = methods.named(options.methods, loaded) if options.methods is not None else None
         if chosen and options.mirrored:
-            raise errors.InputError('--mirrored: is for the network alone; leave out --methods')
+            raise errors.InputError('--self-ensemble: is for the network alone; leave out --methods')
         splits = [split.strip() for split in options.split.split(',') if split.strip()]
         if not splits:
             raise errors.InputError("--split: name a split, 'test' say")
@@ -82,7 +82,7 @@ def _parser():
                              'split train')
     parser.add_argument('--protocol', default='paper', choices=PROTOCOLS,
                         help='which pixels and channel are compared, see gln_jax/metrics.py (default: paper)')
-    parser.add_argument('--mirrored', action='store_true',
+    parser.add_argument('--self-ensemble', '--mirrored', dest='mirrored', action='store_true',
                         help='restore each face and its mirror image, and score the mean of both: a little better, for '
                              'twice the work')
     parser.add_argument('--output', type=command_line.path, metavar='DIR',

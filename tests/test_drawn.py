@@ -1,3 +1,6 @@
+import pathlib
+import shutil
+
 import numpy as np
 import pytest
 
@@ -67,3 +70,13 @@ def test_the_data_set_holds_what_is_drawn_and_its_splits_share_no_face(tmp_path)
     for face in splits['test']:
         np.testing.assert_array_equal(face.image, drawing.draw_face(int(face.identity.removeprefix('drawn:'))))
         assert face.source == 'drawn' and face.file.startswith('test/')
+
+
+def test_faces_drawn_by_other_code_are_not_taken_for_ours(tmp_path, monkeypatch):
+    copy = tmp_path / 'synthetic'
+    shutil.copytree(pathlib.Path(drawing.__file__).parent, copy)
+    monkeypatch.setattr(drawing, '__file__', str(copy / 'drawing.py'))
+    first = dataset.DrawnFaces(data_dir=tmp_path).data_path
+    assert dataset.DrawnFaces(data_dir=tmp_path).data_path == first
+    (copy / 'head.py').write_text((copy / 'head.py').read_text() + '\nEARS = 3\n')
+    assert dataset.DrawnFaces(data_dir=tmp_path).data_path != first

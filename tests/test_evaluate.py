@@ -87,7 +87,7 @@ def test_the_faces_of_another_machine_have_to_be_named(door, tmp_path, capsys):
 
 
 def test_mirrored_scores_say_so_and_lie_apart(door, tmp_path):
-    door('--mirrored')
+    door('--self-ensemble')
     summary = json.loads((tmp_path / 'run' / 'scores' / 'trained_on_this-test-paper-mirrored' / 'scores.json').read_text())
     assert summary['checkpoint'] == 'run 7, mirrored'
 
@@ -107,7 +107,7 @@ def test_a_tilde_behind_an_equals_sign_is_the_home_folder(door, tmp_path, monkey
 
 @pytest.mark.parametrize('arguments, said', [
     (['--split=tset'], "'tset'"), (['--data=no_such'], "'no_such'"), (['--split=,'], '--split'),
-    (['--mirrored', '--methods=bicubic'], '--mirrored')])
+    (['--mirrored', '--methods=bicubic'], '--self-ensemble')])
 def test_door_tells_bad_input_in_one_line(door, capsys, arguments, said):
     with pytest.raises(SystemExit) as exit:
         door(*arguments)

@@ -11,9 +11,9 @@ from PIL import Image
 import pytest
 
 from gln_jax import config
-from gln_jax.data import faces, folder_contents, holdout, identities, pipeline
+from gln_jax.data import faces, folder, folder_contents, holdout, identities, pipeline, preparation
 from gln_jax.data.image_files import aligned
-from gln_jax.runtime import errors
+from gln_jax.runtime import errors, processes, processors
 from gln_jax.training import run
 
 
@@ -411,6 +411,43 @@ def test_unchanged_folder_is_prepared_once_and_a_changed_one_anew(root, load, mo
     assert len(load(root, 'train')) == 2
     os.remove(root / 'train' / 'a.png')  # removed
     np.testing.assert_array_equal(only(load(root, 'train')).image, picture(2))
+
+
+def test_of_old_prepared_copies_the_last_is_kept(root, load, tmp_path, capsys, monkeypatch):
+    held = {}
+    monkeypatch.setattr(preparation, '_held', held)
+    save(tmp_path / 'other' / root.name / 'train' / 'a.png')
+    load(tmp_path / 'other' / root.name, 'train')  # a folder of the same name
+    others = set((tmp_path / 'prepared' / 'folder_faces').iterdir())
+    left = []
+    for number in range(5):
+        save(root / 'train' / f'{number}.png')
+        directory = load(root, 'train').directory
+        if number:  # the first copy is still in use, as by a training
+            os.close(held.pop(str(directory)))
+        os.utime(directory, (number, number))
+        left.append([copy.stat().st_mtime for copy in sorted((tmp_path / 'prepared/folder_faces').glob('*/1.0.0'),
+                                                             key=lambda copy: copy.stat().st_mtime) if copy.parent not in others])
+    assert left == [[0], [0, 1], [0, 1, 2], [0, 2, 3], [0, 3, 4]]
+    said = capsys.readouterr().out
+    assert '3 copies are kept' in said and '1 older ones are removed' in said and others < set(
+        (tmp_path / 'prepared' / 'folder_faces').iterdir())
+
+
+def test_many_faces_are_prepared_on_all_cores(root, load, monkeypatch):
+    for number in range(12):
+        save(root / 'train' / f'{number:02}.webp', picture(number), lossless=True)
+    monkeypatch.setattr(folder, 'WORTH_PROCESSES', 10)
+    monkeypatch.setattr(processors, 'cores', lambda: 3)
+    asked, original = [], processes.pool
+    monkeypatch.setattr(processes, 'pool', lambda count: asked.append(count) or original(count))
+    found = {face.file: face.image for face in load(root, 'train')}
+    assert asked == [3] and len(found) == 12
+    for number in range(12):
+        np.testing.assert_array_equal(found[f'train/{number:02}.webp'], picture(number))
+    (root / 'train' / '05.webp').write_bytes(b'no picture')
+    with pytest.raises(errors.InputError, match='05.webp: cannot be read as a picture'):
+        load(root, 'train')
 
 
 def test_interrupted_preparation_can_be_started_again(root, load, monkeypatch):

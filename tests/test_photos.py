@@ -1,5 +1,9 @@
 """Photographs restored as arrays, and what the result can be held against."""
 
+import collections
+import concurrent.futures
+import os
+
 import cv2
 import jax
 import numpy as np
@@ -11,7 +15,7 @@ from gln_jax import config, images, weights
 from gln_jax.data import alignment
 from gln_jax.data.synthetic import drawing
 from gln_jax.models import factory
-from gln_jax.photos import consistency, face_upsampling, restoring
+from gln_jax.photos import consistency, face_upsampling, loaded_upsamplers, restoring
 from gln_jax.runtime import errors
 from tools import measure_sizes
 
@@ -142,10 +146,115 @@ def test_a_network_that_is_loaded_takes_as_many_faces_at_once_as_go_through_it(m
     """One, or its four variants: what a batch lacks would be made up, and cost as much."""
     asked = []
     monkeypatch.setattr(face_upsampling, 'load', lambda path, scale=None, batch_size=None: asked.append(batch_size))
+    monkeypatch.setattr(loaded_upsamplers, '_kept', collections.OrderedDict())
+    monkeypatch.setattr(restoring, 'restored', lambda *arguments: None)
     for given in (None, 'x8-fast'):
         for disagreement in (True, False):
-            restoring._upsamplers(given, disagreement)
+            gln_jax.restore(photo()[0], [], given, disagreement=disagreement)
     assert asked == [4, 4, 1, 1, 4, 1]
+
+
+def test_what_was_loaded_is_kept_until_its_file_changes(tmp_path, monkeypatch):
+    loaded = []
+    monkeypatch.setattr(face_upsampling, 'load', lambda path, scale=None, batch_size=None: loaded.append(path) or len(loaded))
+    monkeypatch.setattr(loaded_upsamplers, '_kept', collections.OrderedDict())
+    file, workdir = tmp_path / 'x8.safetensors', tmp_path / 'workdir'
+    file.write_bytes(b'1')
+    (workdir / 'checkpoints').mkdir(parents=True)
+    for given in (file, str(file), workdir, [file, workdir], None):
+        first = loaded_upsamplers.all_of(given, 4)
+        assert loaded_upsamplers.all_of(given, 4) == first != loaded_upsamplers.all_of(given, 1)
+    before = loaded_upsamplers.all_of([file, workdir], 4)
+    file.write_bytes(b'22')
+    (workdir / 'checkpoints/100').mkdir()
+    assert all(new != old for new, old in zip(loaded_upsamplers.all_of((file, workdir), 4), before))
+    for number in range(2 * loaded_upsamplers.MOST_KEPT):
+        loaded_upsamplers.all_of(f'x{number}', 4)
+    assert len(loaded_upsamplers._kept) == loaded_upsamplers.MOST_KEPT
+    with pytest.raises(errors.InputError, match='upsampler: none was given'):
+        loaded_upsamplers.all_of([], 4)
+    with pytest.raises(ValueError, match='upsampler: is to be a FaceUpsampler, a path or a name.*not int'):
+        loaded_upsamplers.all_of([8], 4)
+
+
+def test_from_several_threads_it_gives_the_same_bits(upsampler):
+    images_known = [np.hstack([photo(seed=seed, span=24 + seed)[0], photo(seed=9 - seed)[0]]) for seed in range(6)]
+    alone = [restoring.restore(image, None, upsampler) for image in images_known]
+    assert all(result.faces for result in alone)
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        together = list(pool.map(lambda image: restoring.restore(image, None, upsampler), images_known * 2))
+    for one, other in zip(alone * 2, together):
+        np.testing.assert_array_equal(one.image, other.image)
+        assert [(face.eyes, face.box, face.trust) for face in one.faces] == [
+            (face.eyes, face.box, face.trust) for face in other.faces]
+
+
+def test_an_upside_down_face_is_restored_the_right_way_up_from_its_eyes_in_their_order(upsampler):
+    image, eyes = photo()
+    height, width = image.shape[:2]
+    turned = image[::-1, ::-1].copy()
+    eyes_turned = [(width - 1 - x, height - 1 - y) for x, y in eyes]  # the upright face's left one is now at the right
+    upright = restoring.restore(image, [eyes], upsampler, disagreement=False)
+    result = restoring.restore(turned, [eyes_turned], upsampler, disagreement=False)
+    assert np.abs(result.faces[0].restored.astype(int) - upright.faces[0].restored).max() <= 2
+    assert not upright.notes and not result.notes
+    swapped = restoring.restore(image, [eyes[::-1]], upsampler, disagreement=False)
+    assert 'in this order the face stands on its head' in swapped.notes[0]
+
+
+def test_pillow_pictures_and_files_are_restored_like_arrays(upsampler, tmp_path):
+    image, eyes = photo()
+    expected = restoring.restore(image, [eyes], upsampler, disagreement=False)
+    picture = Image.fromarray(image)
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    upside_down = picture.transpose(Image.Transpose.ROTATE_180)
+    upside_down.info['exif'] = exif.tobytes()
+    picture.save(tmp_path / 'photo.png')
+    for given in (picture, upside_down, tmp_path / 'photo.png', str(tmp_path / 'photo.png')):
+        result = restoring.restore(given, [eyes], upsampler, disagreement=False)
+        np.testing.assert_array_equal(result.image, expected.image)
+    for mode, channels in (('P', 3), ('1', None), ('LA', 2), ('RGBA', 4)):
+        result = restoring.restore(picture.convert(mode), [], upsampler)
+        assert result.image.shape == (512, 512, channels)[:2 if channels is None else 3]
+    with pytest.raises(ValueError, match="mode CMYK has no plain 8-bit colours.*convert"):
+        restoring.restore(picture.convert('CMYK'), [], upsampler)
+
+
+def test_eyes_may_be_four_numbers_and_upsamplers_a_list(upsampler):
+    image, eyes = photo()
+    expected = restoring.restore(image, [eyes], upsampler, disagreement=False).image
+    flat = [number for eye in eyes for number in eye]
+    for given in (flat, tuple(flat), eyes, np.array(eyes), [flat], np.array([eyes])):
+        np.testing.assert_array_equal(restoring.restore(image, given, [upsampler], disagreement=False).image, expected)
+    with pytest.raises(TypeError, match='detectr'):
+        restoring.restore(image, detectr=None)
+
+
+def test_a_forked_process_says_so_instead_of_hanging(upsampler):
+    image, eyes = photo()
+    restoring.restore(image, [eyes], upsampler, disagreement=False)
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            restoring.restore(image, [eyes], upsampler, disagreement=False)
+        except errors.RunError as error:
+            os.write(writer, str(error).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as said:
+        assert "multiprocessing.get_context('spawn')" in said.read()
+    os.waitpid(child, 0)
+
+
+def test_each_step_is_said(upsampler):
+    image, eyes = photo()
+    said = []
+    restoring.restored(image, [eyes, eyes], (upsampler,), restoring.How(disagreement=False), lambda *step: said.append(step))
+    assert said == [(0, 2, 'finding faces'), (1, 4, 'face 1 of 2'), (2, 4, 'face 2 of 2'), (3, 4, 'enlarging and pasting'),
+                    (4, 4, 'writing')]
 
 
 def test_what_interpolation_keeps_grows_with_a_face_and_what_a_network_restores_does_not(upsampler):
@@ -175,10 +284,11 @@ def test_without_a_face_the_photo_is_bicubic_and_that_is_said(upsampler):
 
 @pytest.mark.parametrize('eyes, message', [
     (((5, 5), (5.2, 5)), 'less than a pixel apart'), (((5, 5), (500, 5)), 'lie outside of the picture, which is 64x64'),
-    (((5, 5), (float('nan'), 5)), 'lie outside'), ((5, 5, 9), 'four numbers')])
+    (((5, 5), (float('nan'), 5)), 'lie outside'),
+    ((5, 5, 9), 'are to be numbers'), ('40,52,49,51', 'are to be numbers'), (5, 'are to be numbers')])
 def test_eyes_that_cannot_be_are_refused(upsampler, eyes, message):
     with pytest.raises(errors.InputError, match=message):
-        restoring.restore(photo()[0], [eyes], upsampler)
+        restoring.restore(photo()[0], [eyes] if isinstance(eyes, tuple) else eyes, upsampler)
 
 
 def test_without_a_path_the_best_released_network_of_the_scale_is_taken(upsampler, monkeypatch):

@@ -91,6 +91,35 @@ def test_decoded_faces_are_made_anew_where_they_are_not_whole(settings, damage):
     assert [file.name for file in path.parent.iterdir() if file.name.startswith('.')] == [], 'nothing is left lying'
 
 
+def test_decoded_faces_and_their_digest_are_made_anew_where_the_pixels_are_others(settings, monkeypatch):
+    """As where the alignment of lfw or celeb_a has changed since: the data set itself is the same."""
+    found = faces.load(settings, 'train')
+    path = pathlib.Path(found.directory) / pipeline.DECODED
+    before, digest = cache.luminance(found, path)[3], pipeline.digest(found)
+    read = faces.Faces.luminance
+    with monkeypatch.context() as patch:
+        patch.setattr(faces.Faces, 'luminance', lambda self, number: 255 - read(self, number))
+        np.testing.assert_array_equal(cache.luminance(found, path)[3], 255 - before)
+        assert pipeline.digest(found) != digest
+    np.testing.assert_array_equal(cache.luminance(found, path)[3], before)
+    assert pipeline.digest(found) == digest
+
+
+def test_the_digest_is_of_all_faces_and_is_not_made_twice(settings, monkeypatch, tmp_path):
+    found = faces.load(settings, 'train')
+    digest = cache.digest(found, tmp_path / 'a.npy')
+    assert digest == pipeline.digest(found) and not (tmp_path / 'a.npy').exists()
+    assert cache.luminance(found, tmp_path / 'a.npy').array.shape == (21, 128, 128, 1)  # not taken for decoded by then
+    read = faces.Faces.luminance
+    monkeypatch.setattr(cache, 'SAMPLED', 2)
+    monkeypatch.setattr(faces.Faces, 'luminance', lambda self, number: read(self, number) ^ (number == 7))
+    assert cache.digest(found, tmp_path / 'b.npy') != digest
+    read_now = []
+    monkeypatch.setattr(faces.Faces, 'luminance', lambda self, number: read_now.append(number) or read(self, number))
+    cache.digest(found, tmp_path / 'b.npy')
+    assert read_now == [0, 20]
+
+
 def test_augmentation_differs_at_every_visit(settings):
     batch, = first_batches(1, settings, 40)
     assert len({face.tobytes() for face in batch}) == 40

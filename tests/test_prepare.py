@@ -17,10 +17,11 @@ from gln_jax import config, images, prepare
 from gln_jax.data import alignment, faces, identities, split_names
 from gln_jax.data.synthetic import drawing
 from gln_jax.photos import face_crops, given_eyes, perceptual_hash, preparing
-from gln_jax.runtime import errors
+from gln_jax.runtime import claims, errors, processes
 
 PHOTOS = pathlib.Path(__file__).parents[2] / 'shared' / 'photos'
 LEFT, TOP = 70, 60  # of a drawn face in its photograph
+
 
 
 def photo(seed, scale=1.2):
@@ -165,6 +166,25 @@ def test_of_a_named_person_the_face_in_the_middle_is_taken(run, tmp_path):
     assert len(reasons) == 2 and all('not the face in the middle' in reason for reason in reasons)
 
 
+def test_results_in_the_folder_are_no_photographs(run, tmp_path, capsys):
+    for place in ('a.png', 'out/restored_imgs/a.png', 'out/cmp/a.jpg', 'restored_faces/b.png', 'earlier/faces/a_0.png'):
+        save(tmp_path / 'photos' / place, np.zeros((40, 40, 3), np.uint8))
+    save(tmp_path / 'photos/holiday/cmp/c.png', np.zeros((40, 40, 3), np.uint8))  # a photographer's own folder
+    for place, name in (('out', 'report.json'), ('.', 'unfinished.jsonl'), ('earlier', preparing.JOURNAL)):
+        (tmp_path / 'photos' / place / name).write_text('{}')
+    assert preparing.photos_below(tmp_path / 'photos') == ['a.png', 'holiday/cmp/c.png']
+    assert 'earlier, out/cmp, out/restored_imgs, restored_faces' in capsys.readouterr().err
+
+
+def test_two_runs_into_one_folder_are_refused(run, tmp_path):
+    save(tmp_path / 'photos/a.png', np.zeros((40, 40, 3), np.uint8))
+    with pytest.raises(errors.InputError, match='faces: another process prepares faces here'):
+        (tmp_path / 'faces').mkdir()
+        with claims.alone_in(tmp_path / 'faces', ''):
+            preparing.prepare(tmp_path / 'photos', tmp_path / 'faces', preparing.Settings(
+                face_crops.Filters(0, 0, None), 0, 'none', 'photos'))
+
+
 def test_bad_arguments_are_one_line(run, tmp_path):
     save(tmp_path / 'photos/1.png', photo(1))
     (tmp_path / 'others.csv').write_text('file,left_x,left_y,right_x,right_y\nphotos/1.png,1,2,30,2\n')
@@ -199,7 +219,7 @@ def test_given_eyes_outside_the_picture_are_rejected(run, tmp_path):
 
 def test_a_process_that_is_killed_is_one_line():
     with pytest.raises(errors.RunError, match='a process was killed, most likely for want of memory; the same command'):
-        with preparing._mapped(os._exit, [1, 1], 2) as results:
+        with processes.mapped(os._exit, [1, 1], 2) as results:
             list(results)
 
 
@@ -227,6 +247,43 @@ def test_hashes_tell_a_copy_from_another_face():
     found = perceptual_hash.duplicates(hashes, 8)
     assert {number: kept for number, (kept, _) in found.items()} == {60 + number: number for number in range(60)}
     assert perceptual_hash.duplicates(hashes, -1) == {}
+
+
+@pytest.mark.parametrize('most_bits', [0, 1, 5, 8, 12, 20, 25])
+def test_duplicates_are_those_of_a_search_through_all(most_bits):
+    generator = np.random.default_rng(most_bits)
+    first = generator.integers(0, 2, (150, 143))
+    hashes = np.concatenate([first] + [first ^ (generator.random(first.shape) < share) for share in (0, 0.01, 0.05, 0.1, 0.15)])
+    hashes = np.packbits(generator.permutation(hashes), axis=1)
+    kept, expected = [], {}
+    for number, bits in enumerate(hashes):
+        differing = np.bitwise_count(hashes[kept] ^ bits).sum(axis=1, dtype=int)
+        if kept and differing.min() <= most_bits:
+            expected[number] = kept[int(differing.argmin())], int(differing.min())
+        else:
+            kept.append(number)
+    assert len(expected) > 100 and perceptual_hash.duplicates(hashes, most_bits) == expected
+
+
+def test_the_search_for_duplicates_does_not_compare_all_with_all():
+    hashes = np.random.default_rng(0).integers(0, 256, (20000, 18), dtype=np.uint8)
+    began = time.process_time()
+    assert perceptual_hash.duplicates(hashes, 20) == {}
+    assert time.process_time() - began < 15  # comparing all with all took 80 s
+
+
+def test_duplicates_are_not_searched_again_where_nothing_changed(run, tmp_path, monkeypatch):
+    for seed in range(3):
+        save(tmp_path / f'photos/{seed}.png', photo(seed))
+    save(tmp_path / 'photos/larger.png', photo(0, 1.5))
+    assert run()[0] == 0
+    before = contents(tmp_path / 'out')
+    with monkeypatch.context() as patch:
+        patch.setattr(perceptual_hash, 'duplicates', None)
+        assert run()[0] == 0 and contents(tmp_path / 'out') == before
+    (tmp_path / 'out' / preparing.DUPLICATES).write_text('{"of": 1')
+    (tmp_path / 'photos/larger.png').unlink()
+    assert run()[0] == 0 and len(rows(tmp_path / 'out/index.csv')) == 3
 
 
 def test_detail_falls_with_blur():

@@ -10,9 +10,10 @@ from gln_jax.runtime import provenance
 def test_what_a_run_came_from(tmp_path, monkeypatch):
     faces = types.SimpleNamespace(sources=['lfw', 'lfw', 'uspol'])
     monkeypatch.setattr('sys.argv', ['train.py', '--config=configs/x8.py', '--workdir=a b'])
-    provenance.record(tmp_path, faces)
+    provenance.record(tmp_path, faces, 'abc')
     known = provenance.of(tmp_path)
     assert known['command'] == "python train.py --config=configs/x8.py '--workdir=a b'"
+    assert known['training_digest'] == 'abc'
     assert known['training_faces'] == {'lfw': 2, 'uspol': 1}
     assert known['devices'] == '4 x cpu'
 

@@ -1,18 +1,24 @@
 """Photographs are read from any file and written in any format; damaged ones are named."""
 
+import contextlib
 import io
 import os
 import pathlib
 import struct
+import threading
+import time
+import warnings
 import zlib
 
 import hypothesis
 from hypothesis import strategies
 import numpy as np
+import pillow_heif
 from PIL import Image, ImageCms, ImageOps
 import pytest
 
-from gln_jax.data.image_files import metadata, reading, truncated, writing
+from gln_jax.data.image_files import colours as image_colours
+from gln_jax.data.image_files import formats, metadata, reading, truncated, writing
 from gln_jax.runtime import errors
 from made_up import colours
 from made_up_files import ASCII, LONG, RATIONAL, SHORT, UNDEFINED, exif_block, png, tiff, tiff_page
@@ -178,6 +184,15 @@ def test_the_primaries_of_a_png_count_with_its_gamma():
     np.testing.assert_array_equal(read(png(green, 2, (b'cHRM', wide))).pixels, green)
 
 
+def test_adobe_rgb_that_a_camera_tells_in_its_exif_data_counts():
+    green = np.broadcast_to(np.uint8([60, 200, 60]), (16, 16, 3))
+    for index, expected in (('R03', [0, 201, 37]), ('R98', [60, 200, 60])):
+        exif = Image.Exif()
+        exif.get_ifd(0x8769)[0xa005] = {1: index}
+        found = read(file_of(green, 'JPEG', exif=exif, quality=100)).pixels
+        assert np.abs(found.astype(int) - expected).max() < 6
+
+
 def test_pictures_brighter_than_white_are_refused():
     with pytest.raises(errors.InputError, match='photo: cannot be read as a picture .an HDR picture, PQ; convert it to sRGB'):
         read(png(colours(), 2, (b'cICP', b'\x09\x10\0\x01')))
@@ -316,7 +331,7 @@ def png_header(width, height):
 @pytest.mark.parametrize('content, message', [
     (b'', 'photo: cannot be read as a picture .the file is empty'),
     (b'Dear Sir or Madam, ' * 20, 'photo: cannot be read as a picture .not a picture'),
-    (b'\0\0\0\x24ftypheic' + bytes(100), 'photo: cannot be read as a picture .HEIC or the like; convert it to JPEG or PNG'),
+    (b'\0\0\0\x24ftypheic' + bytes(100), 'photo: cannot be read as a picture .a damaged HEIC'),
     (file_of(colours(), 'JPEG')[:700], 'photo: cannot be read as a picture .image file is truncated'),
     (file_of(colours())[:2000], 'photo: cannot be read as a picture'),
     (png_header(30_000, 30_000), 'photo: is 30000x30000 pixels, 900 million; at most 110 million'),
@@ -368,3 +383,73 @@ def test_every_kind_of_pixels_can_be_written_in_every_format(channels, ending):
     colour = back.pixels[..., :3] if back.pixels.shape[-1] > 2 else back.pixels[..., :1]
     expected = pixels[..., :3] if channels > 2 else pixels[..., :1]
     assert np.abs(colour.astype(int) - expected).mean() < 6
+
+
+def heif(pixels, format_='HEIF', **options):
+    """The bytes of a HEIC or AVIF file."""
+    pillow_heif.register_heif_opener()
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, format_, quality=95, **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize('format_', ['HEIF', 'AVIF'])
+def test_what_phones_make_is_read_upright_in_srgb_with_its_alpha(format_):
+    pixels = colours(48, 64)
+    for orientation in range(1, 9):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        png = io.BytesIO()
+        Image.fromarray(pixels).save(png, 'PNG', exif=exif)
+        expected = reading.decode(png, 'photo').pixels
+        found = reading.decode(io.BytesIO(heif(pixels, format_, exif=exif.tobytes())), 'photo').pixels
+        assert found.shape == expected.shape and np.abs(found.astype(int) - expected).mean() < 4, orientation
+    alpha = np.full((48, 64, 1), 255, np.uint8)
+    alpha[:20] = 0
+    assert reading.decode(io.BytesIO(heif(np.dstack([pixels, alpha]), format_)), 'photo').pixels.shape == (48, 64, 4)
+    linear = image_colours.profile_of_gamma(1.0)
+    dark = np.full((48, 64, 3), 55, np.uint8)
+    found = reading.decode(io.BytesIO(heif(dark, format_, icc_profile=linear)), 'photo').pixels
+    assert np.abs(found.astype(int) - 128).max() < 4  # of 55 / 255 of the light
+
+
+@pytest.mark.parametrize('format_', ['HEIF', 'AVIF'])
+def test_damaged_files_of_phones_are_one_line(format_):
+    whole = heif(colours(48, 64), format_)
+    rng = np.random.default_rng(0)
+    for number in range(60):
+        data = bytearray(whole[:rng.integers(8, len(whole))] if number % 2 else whole)
+        for place in rng.integers(0, len(data), 0 if number % 2 else 4):
+            data[place] = rng.integers(256)
+        try:
+            assert reading.decode(io.BytesIO(data), 'photo').pixels.dtype == np.uint8
+        except errors.InputError as error:
+            assert str(error).startswith('photo: ')
+
+
+def test_threads_that_read_leave_the_filters_of_warnings_as_they_were(monkeypatch):
+    """The first to begin ends first: by itself, each would bring back what it found."""
+    content, before = file_of(colours()), list(warnings.filters)
+    both_read, first_is_done = threading.Barrier(2), threading.Event()
+    original = formats.opened
+
+    def opened(file):
+        both_read.wait(20)
+        if threading.current_thread() is not first:
+            first_is_done.wait(20)
+        return original(file)
+
+    def read_first():
+        read(content)
+        first_is_done.set()
+
+    monkeypatch.setattr(formats, 'opened', opened)
+    monkeypatch.setattr(reading, '_bomb_check', contextlib.nullcontext())
+    first, second = threading.Thread(target=read_first), threading.Thread(target=read, args=(content,))
+    first.start()
+    while not both_read.n_waiting:
+        time.sleep(0.001)
+    second.start()
+    first.join()
+    second.join()
+    assert warnings.filters == before

@@ -2,15 +2,18 @@
 
 import csv
 import errno
+import io
 import json
 import pathlib
 import re
+import sys
 import tempfile
 import zlib
 
 import cv2
 import jax
 import numpy as np
+import pillow_heif
 from PIL import Image
 import pytest
 
@@ -18,7 +21,8 @@ from gln_jax import config, images, upsample, weights
 from gln_jax.data import alignment
 from gln_jax.data.image_files import reading, writing
 from gln_jax.data.synthetic import drawing
-from gln_jax.photos import results
+from gln_jax.photos import aligned_faces, face_upsampling, photograph_files, results
+from gln_jax.runtime import claims, files
 from gln_jax.training import checkpoints, steps
 
 EYES = ((27.1, 22.8), (32.9, 22.8))
@@ -81,10 +85,11 @@ def test_one_photograph(run, tmp_path):
     code, told, _ = run('-i', file, '--eyes', eyes_text())
     assert code == 0 and 'restored' in told
     out = tmp_path / 'out'
-    assert written(out) == ['cmp/me_00.jpg', 'report.json', 'restored_faces/me_00.png', 'restored_imgs/me.png']
+    assert written(out) == ['cmp/me.jpg', 'cmp/me_00.jpg', 'report.json', 'restored_faces/me_00.png', 'restored_imgs/me.png']
     assert Image.open(out / 'restored_imgs/me.png').size == (512, 512)
     assert Image.open(out / 'restored_faces/me_00.png').size == (128, 128)
     assert Image.open(out / 'cmp/me_00.jpg').width > 3 * 256
+    assert Image.open(out / 'cmp/me.jpg').width > 3 * 512
     report = json.loads((out / 'report.json').read_text())
     taken, = report['networks']
     assert (taken['scale'], taken['degradation'], taken['network'][-14:]) == (8, 'gaussian', 'x8.safetensors')
@@ -114,7 +119,7 @@ def test_names_formats_and_the_report_on_the_terminal(run, tmp_path):
     code, told, _ = run('-i', file, '--eyes', eyes_text(), '--suffix', '_gln', '--ext', 'webp', '--json',
                         '--no-disagreement')
     assert code == 0
-    assert written(tmp_path / 'out') == ['cmp/me_00_gln.jpg', 'report.json', 'restored_faces/me_00_gln.png',
+    assert written(tmp_path / 'out') == ['cmp/me_00_gln.jpg', 'cmp/me_gln.jpg', 'report.json', 'restored_faces/me_00_gln.png',
                                          'restored_imgs/me_gln.webp']
     report = json.loads(told)
     assert report == json.loads((tmp_path / 'out/report.json').read_text())
@@ -146,20 +151,100 @@ def test_a_folder_goes_on_after_bad_files_and_fails_in_the_end(run, tmp_path):
     assert [pathlib.Path(entry['file']).name for entry in report['files'] if 'error' in entry] == ['c.jpg', 'd.png', long]
 
 
-def test_a_folder_that_is_interrupted_has_a_report_of_what_is_done(run, tmp_path, monkeypatch):
-    original = results.write_photo
+def interrupt(monkeypatch, call):
+    """Lets Ctrl-C come when a results folder is written to for the time numbered `call`."""
+    original, calls = files.write, []
 
-    def interrupted(destination, name, *others):
-        if name == 'b':
+    def interrupted(path, content):
+        calls.append(path)
+        if len(calls) == call:
             raise KeyboardInterrupt
-        return original(destination, name, *others)
+        return original(path, content)
 
-    monkeypatch.setattr(results, 'write_photo', interrupted)
-    for name in 'abc':
-        save(tmp_path / f'in/{name}.png', np.full((30, 40, 3), 80, np.uint8))
-    assert run('-i', tmp_path / 'in')[0] == 130
-    entry, = json.loads((tmp_path / 'out/report_until_interrupted_0.json').read_text())['files']
-    assert entry['output'] == 'restored_imgs/a.png'
+    monkeypatch.setattr(files, 'write', interrupted)
+
+
+@pytest.mark.parametrize('aligned', [False, True])
+def test_the_same_command_goes_on_after_an_interruption_with_the_same_results(run, tmp_path, monkeypatch, aligned):
+    for seed, name in enumerate('abc'):
+        save(tmp_path / f'in/{name}.png', lr_face(seed) if aligned else photo(seed))
+    (tmp_path / 'eyes.csv').write_text('file,left_x,left_y,right_x,right_y\n' + ''.join(
+        f'{name}.png,{eyes_text()}\n' for name in 'abc'))
+    flags = ('-i', tmp_path / 'in', *(['--aligned'] if aligned else ['--eyes-csv', tmp_path / 'eyes.csv', '--no-disagreement']))
+    assert run(*flags, output=tmp_path / 'whole')[0] == 0
+    monkeypatch.setattr(aligned_faces, 'WRITERS', 1)
+    with monkeypatch.context() as patched:
+        interrupt(patched, call=4 if aligned else 7)  # in the middle of the second file
+        assert run(*flags)[0] == 130
+    code, _, complaint = run(*flags, '--suffix', '_x')
+    assert code == 2 and 'a run that was interrupted and had another --suffix' in only_line(complaint)
+    assert written(tmp_path / 'out')[-1] == 'unfinished.jsonl'
+    done = tmp_path / 'out/restored_faces' / ('a.png' if aligned else 'a_00.png')
+    time_of_first = done.stat().st_mtime_ns
+    code, said, complaints = run(*flags)
+    assert code == 0 and '3 of 3 files done, 3 faces restored' in said and 'were done by a run that was interrupted' in complaints
+    assert done.stat().st_mtime_ns == time_of_first
+    assert written(tmp_path / 'out') == written(tmp_path / 'whole')
+    for name in written(tmp_path / 'out'):
+        assert (tmp_path / 'out' / name).read_bytes() == (tmp_path / 'whole' / name).read_bytes(), name
+
+
+def test_a_photograph_that_changed_since_the_interruption_is_restored_anew(run, tmp_path, monkeypatch):
+    flat = np.full((30, 40, 3), 80, np.uint8)
+    for name in 'ab':
+        save(tmp_path / f'in/{name}.png', flat)
+    with monkeypatch.context() as patched:
+        interrupt(patched, call=3)
+        assert run('-i', tmp_path / 'in')[0] == 130
+    save(tmp_path / 'in/a.png', flat + 50)
+    assert run('-i', tmp_path / 'in')[0] == 0
+    assert (np.asarray(Image.open(tmp_path / 'out/restored_imgs/a.png')) == 130).all()
+
+
+def test_a_second_run_into_the_same_folder_is_refused_before_it_works(run, tmp_path, monkeypatch):
+    file = save(tmp_path / 'me.png', photo())
+    (tmp_path / 'out').mkdir()
+    with claims.alone_in(tmp_path / 'out', ''):
+        monkeypatch.setattr(face_upsampling, 'load', None)  # nothing is loaded
+        code, _, complaint = run('-i', file)
+    assert code == 2 and 'out: another process writes its results here' in only_line(complaint)
+
+
+def test_upside_down_eyes_keep_their_order(run, tmp_path):
+    upright = save(tmp_path / 'up.png', photo())
+    turned = save(tmp_path / 'down.png', photo()[::-1, ::-1])
+    (left_x, left_y), (right_x, right_y) = EYES
+    eyes_turned = f'{63 - left_x},{63 - left_y},{63 - right_x},{63 - right_y}'
+    assert run('-i', upright, '--eyes', eyes_text(), '--no-disagreement')[0] == 0
+    assert run('-i', turned, '--eyes', eyes_turned, '--no-disagreement', output=tmp_path / 'out_2')[0] == 0
+    faces = [np.asarray(Image.open(path)).astype(int) for path in (
+        tmp_path / 'out/restored_faces/up_00.png', tmp_path / 'out_2/restored_faces/down_00.png')]
+    assert np.abs(faces[0] - faces[1]).max() <= 2
+    code, said, _ = run('-i', upright, '--eyes', eyes_text(EYES[::-1]), '--no-disagreement', '--overwrite')
+    assert code == 0 and 'in this order the face stands on its head' in said
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_one_photograph_has_a_bar_of_its_steps_at_a_terminal(network, tmp_path, monkeypatch):
+    file = save(tmp_path / 'me.png', photo())
+    monkeypatch.setattr(photograph_files, 'SECONDS_WITHOUT_A_BAR', 0)
+    monkeypatch.setattr(sys, 'stderr', Terminal())
+    upsample.main(['-i', str(file), '-o', str(tmp_path / 'out'), '--ckpt', str(network), '--eyes', eyes_text()])
+    for step in ('finding faces', 'face 1 of 1', 'enlarging and pasting', 'writing'):
+        assert step in sys.stderr.getvalue()
+
+
+@pytest.mark.parametrize('ending, format_', [('heic', 'HEIF'), ('avif', 'AVIF')])
+def test_what_phones_make_is_restored(run, tmp_path, ending, format_):
+    file = tmp_path / f'me.{ending}'
+    pillow_heif.register_heif_opener()
+    Image.fromarray(photo()).save(file, format_, quality=95)
+    code, said, _ = run('-i', file, '--eyes', eyes_text(), '--no-disagreement')
+    assert code == 0 and written(tmp_path / 'out')[-1] == 'restored_imgs/me.png'
 
 
 def test_aligned_faces(run, tmp_path):
@@ -188,7 +273,7 @@ def test_no_face_is_said_and_the_photograph_is_bicubic(run, tmp_path):
     code, told, _ = run('-i', file)
     assert code == 0 and 'wall.png: no face was found' in told
     np.testing.assert_array_equal(reading.read(tmp_path / 'out/restored_imgs/wall.png').pixels, 80)
-    assert written(tmp_path / 'out') == ['report.json', 'restored_imgs/wall.png']
+    assert written(tmp_path / 'out') == ['cmp/wall.jpg', 'report.json', 'restored_imgs/wall.png']
 
 
 def test_results_are_replaced_only_where_that_is_wished(run, tmp_path):

@@ -8,6 +8,7 @@ import pytest
 
 from gln_jax import weights
 from gln_jax import config as settings
+from gln_jax.data import faces as face_data
 from gln_jax.data import pipeline, preparation
 from gln_jax.data.synthetic import dataset
 from gln_jax.runtime import errors, provenance
@@ -91,6 +92,16 @@ def test_a_run_needs_the_same_faces(half_done):
     (workdir / provenance.FILE).write_text(json.dumps(changed))
     with pytest.raises(errors.InputError, match="other training faces .*'drawn': 7}, now .*'drawn': 8"):
         run.train(config, workdir, **weights.for_training(config))
+
+
+def test_a_run_needs_the_same_faces_by_their_pixels(half_done, monkeypatch):
+    config, workdir, _ = half_done
+    read = face_data.Faces.luminance
+    with monkeypatch.context() as patch:  # as many of each source, one of which was replaced
+        patch.setattr(face_data.Faces, 'luminance', lambda self, number: read(self, number) ^ (number == 5))
+        with pytest.raises(errors.InputError, match='began with other training faces: as many of each source, but other'):
+            run.train(config, workdir, **weights.for_training(config))
+    assert provenance.of(workdir)['training_digest']
 
 
 def test_a_run_that_began_at_random_is_not_given_a_start_later(half_done, finished):

@@ -40,12 +40,15 @@ def main(arguments=None):
     """The command; see the top of this file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--faces', type=command_line.path, required=True, metavar='DIR', help='folder of aligned faces')
+    parser.add_argument('--sizes', default=','.join(map(str, eyes.SIZES)), metavar='N,N', help='sizes to train; the '
+                        'matrices of others stay as they are in --output (default: all)')
     parser.add_argument('--output', type=command_line.path, default=eyes.FILE, metavar='FILE', help='default: %(default)s')
     options = parser.parse_args(arguments)
     with errors.reported():
         faces = read_faces(pathlib.Path(options.faces))
-        matrices = {}
-        for size in eyes.SIZES:
+        sizes = [size for size in eyes.SIZES if str(size) in options.sizes.split(',')]
+        matrices = {} if len(sizes) == len(eyes.SIZES) else dict(np.load(options.output))
+        for size in sizes:
             matrices |= train(faces, size)
         content = io.BytesIO()
         np.savez_compressed(content, **{name: matrix.astype(np.float16) for name, matrix in matrices.items()})
@@ -62,14 +65,18 @@ def read_faces(directory):
     faces = []
     for entry in folder_contents.contents(directory).entries:
         if entry.split == 'train':
-            face = cv2.imread(str(directory / entry.file), cv2.IMREAD_GRAYSCALE)
-            if face is None or face.shape != (images.FACE_SIZE, images.FACE_SIZE):
-                raise errors.InputError(
-                    f'{directory / entry.file}: no picture of {images.FACE_SIZE}x{images.FACE_SIZE}')
-            faces.append(face)
+            faces.append(read_face(directory / entry.file))
     if not faces:
         raise errors.InputError(f'{directory}: no face is of the train split')
     return faces
+
+
+def read_face(path):
+    """The luminance of an aligned face, uint8 [128, 128]. Raises InputError where that is no such picture."""
+    face = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    if face is None or face.shape != (images.FACE_SIZE, images.FACE_SIZE):
+        raise errors.InputError(f'{path}: no picture of {images.FACE_SIZE}x{images.FACE_SIZE}')
+    return face
 
 
 def train(faces, size):
@@ -94,7 +101,7 @@ def train(faces, size):
         matrix = ridge_regression(features, target.astype(np.float32))
         found = eyes.regress(matrix, features, found)
         matrices[f'step{step}_of_{size}'] = matrix
-        median, tenth = np.quantile(_error(found, truth), [0.5, 0.9])
+        median, tenth = np.quantile(error(found, truth), [0.5, 0.9])
         print(f'crops of {size} pixels, step {step}: error {median:.3f} median, {tenth:.3f} 90th percentile',
               flush=True)
     matrices[f'likeness_of_{size}'] = _likeness(pictures, truth, found, matrices, size, rng)
@@ -156,8 +163,8 @@ def _likeness(pictures, truth, found, matrices, size, rng):
     ended = astray
     for step in range(eyes.STEPS):
         ended = eyes.regress(matrices[f'step{step}_of_{size}'], _features(pictures, ended), ended)
-    is_wrong = (_error(ended, truth) > WRONG_BEYOND) & (np.abs(ended[:, 1] - ended[:, 0]) > 1)
-    right = _features(pictures, found)[_error(found, truth) < RIGHT_WITHIN]
+    is_wrong = (error(ended, truth) > WRONG_BEYOND) & (np.abs(ended[:, 1] - ended[:, 0]) > 1)
+    right = _features(pictures, found)[error(found, truth) < RIGHT_WITHIN]
     wrong = np.concatenate([_features(pictures, astray), _features(pictures, ended)[is_wrong]])
     target = np.repeat(np.float32([1, -1]), [len(right), len(wrong)])
     weights = np.repeat(np.float32([0.5 / len(right), 0.5 / len(wrong)]), [len(right), len(wrong)])
@@ -187,7 +194,7 @@ def _spread(centre, difference):
     return np.array([centre - difference / 2, centre + difference / 2])
 
 
-def _error(found, truth):
+def error(found, truth):
     """The larger error of the two eyes, in true eye distances."""
     return np.abs(found - truth).max(axis=1) / np.abs(truth[:, 1] - truth[:, 0])
 

@@ -22,7 +22,7 @@ def to_template(eyes):
     """The transform [2, 3] that takes the eyes to `images.TEMPLATE_EYES`.
 
     Args:
-        eyes: centres ((x, y), (x, y)) of the two eyes in pixels, the left one in the image first.
+        eyes: centres ((x, y), (x, y)) of the two eyes in pixels; the first is left of the second in the upright face.
 
     Raises:
         ValueError: both eyes are at one place, or a number is not finite.
@@ -106,7 +106,7 @@ def align(image, eyes):
 
     Args:
         image: uint8 RGB [H, W, 3].
-        eyes: centres ((x, y), (x, y)) of the two eyes in pixels, the left one in the image first.
+        eyes: centres ((x, y), (x, y)) of the two eyes in pixels; the first is left of the second in the upright face.
 
     Raises:
         ValueError: both eyes are at one place.

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import tensorflow_datasets as tfds
 
-from gln_jax.data import folder, folder_contents, public
+from gln_jax.data import folder, folder_contents, preparation, public
 from gln_jax.data.synthetic import dataset
 from gln_jax.runtime import errors
 
@@ -63,6 +63,7 @@ def load(config, split):
         InputError: the data set cannot be had, or lacks the split; the message lists what there is.
     """
     builder, splits = _prepared(config.data, split)
+    preparation.hold(str(builder.data_path))
     return Faces([place for part in split.split(',') for place in _places(splits, part.strip())], builder.data_path)
 
 

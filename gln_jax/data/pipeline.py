@@ -75,6 +75,11 @@ def luminance_reader(faces, config):
     return cache.luminance(faces, pathlib.Path(faces.directory) / DECODED).__getitem__
 
 
+def digest(faces):
+    """As `cache.digest`, of the training faces."""
+    return cache.digest(faces, pathlib.Path(faces.directory) / DECODED)
+
+
 def _endless(faces, config):
     """The numbers of the faces to draw: an endless Grain MapDataset, shuffled anew in every epoch."""
     pools, shares = [], []

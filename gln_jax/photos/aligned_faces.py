@@ -21,7 +21,7 @@ def restored(paths, names, upsampler, destination, suffix='', consistent=True, d
         paths: a list of the LR faces' files, each of upsampler.lr_size x upsampler.lr_size pixels.
         names: {path: name of its outputs}.
         upsampler: a `face_upsampling.FaceUpsampler`.
-        destination: an `outputs.Outputs`.
+        destination: an `output_folder.OutputFolder`.
         suffix, consistent, disagreement: as the command's flags of these names.
 
     Yields:

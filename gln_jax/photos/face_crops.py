@@ -29,7 +29,7 @@ def crops(photo, name, output, filters, eyes=None, is_one_person=False):
         name: of the faces, without ending: `<name>_0.png` is the first, `_1` the second from the left.
         output: the folder.
         filters: Filters.
-        eyes: a list of eyes ((x, y), (x, y)), the left one in the image first; None looks for faces. Where one of
+        eyes: a list of eyes ((x, y), (x, y)), the upright face's left one first; None looks for faces. Where one of
             them lies outside the picture, the face is rejected: what is missing would be mirrored at the border.
         is_one_person: whether the photograph is known to be of one person: the face nearest to the middle.
 

@@ -11,7 +11,7 @@ import numpy as np
 from gln_jax import images, weights
 from gln_jax.models import factory
 from gln_jax.photos import consistency, uncertainty
-from gln_jax.runtime import errors
+from gln_jax.runtime import errors, processes
 
 SHIFT = 0.25
 """LR pixels by which a face is moved to see how much the network's answer depends on its place."""
@@ -47,6 +47,7 @@ class FaceUpsampler:
 
     def __init__(self, loaded, batch_size=4):
         """`loaded`: a `weights.Loaded`; `batch_size`: faces that go through the network at once."""
+        processes.check_is_no_fork()
         self.scale, self.degradation = loaded.config.scale, loaded.config.degradation
         self.lr_size = images.FACE_SIZE // self.scale
         self.description = loaded.description

@@ -36,7 +36,7 @@ def sample(grey, eyes):
     Args:
         grey: float32 [H, W] in [0, 255], with 4 to 25 pixels between the eyes: nothing is blurred here against
             aliasing.
-        eyes: complex [2], the left one in the image first.
+        eyes: complex [2], the upright face's left one first.
 
     Returns:
         float32 [SIZE + 2, SIZE + 2] in [0, 255]; beyond the border, the image goes on mirrored.

@@ -1,9 +1,12 @@
-"""Eyes that the user gives, where no detector finds them."""
+"""Eyes that the user gives, where no detector finds them.
 
-import csv
+The order of the two says how a face stands: the first is at the left when the face is seen upright.
+"""
+
 import math
 import pathlib
 
+from gln_jax.data import tables
 from gln_jax.runtime import errors
 
 COLUMNS = ('file', 'left_x', 'left_y', 'right_x', 'right_y')
@@ -11,7 +14,7 @@ COLUMNS = ('file', 'left_x', 'left_y', 'right_x', 'right_y')
 
 
 def parse_eyes(text):
-    """The eyes ((x, y), (x, y)) of 'x1,y1,x2,y2', in pixels, the left one in the image first whichever is given first.
+    """The eyes ((x, y), (x, y)) of 'x1,y1,x2,y2', in pixels, in this order.
 
     Raises:
         InputError: these are not four finite numbers, or they are one point twice.
@@ -27,7 +30,7 @@ def read_eyes_csv(path, photos=None):
         photos: names as the file is to have them; None is any.
 
     Returns:
-        {file name: a list of eyes ((x, y), (x, y)), the left one in the image first}, in the file's order.
+        {file name: a list of eyes ((x, y), (x, y)), in the order of the columns}, in the file's order.
 
     Raises:
         InputError: the file is missing, is no text, lacks a column, or has a row that is wrong; the message names the
@@ -35,23 +38,17 @@ def read_eyes_csv(path, photos=None):
     """
     path = pathlib.Path(path)
     try:
-        text = path.read_text(encoding='utf-8-sig')
+        columns, rows = tables.read(path, 'file')
     except OSError as error:
         raise errors.InputError(f'{path}: {error.strerror}') from error
-    except UnicodeDecodeError as error:
-        raise errors.InputError(f'{path}: this is no CSV file in UTF-8') from error
-    reader = csv.DictReader(text.splitlines(), strict=True)
-    found = {}
-    try:
-        named = {name: _column(name, reader.fieldnames or [], path) for name in COLUMNS}
-        for row in reader:
-            where = f'{path}, line {reader.line_num}'
-            file = (row[named['file']] or '').strip()
-            if not file:
-                raise errors.InputError(f'{where}: no file is named')
-            found.setdefault(file, []).append(_eyes([row[named[name]] or '' for name in COLUMNS[1:]], where))
-    except csv.Error as error:
-        raise errors.InputError(f'{path}, line {reader.reader.line_num}: {error}') from error
+    found, known, named = {}, set(photos or ()), [_column(name, columns, path) for name in COLUMNS[1:]]
+    for line, row in rows:
+        where, file = f'{path}, line {line}', row['file']
+        if file not in known and file.replace('\\', '/') in known:  # a spreadsheet's of another system
+            file = file.replace('\\', '/')
+        if not file:
+            raise errors.InputError(f'{where}: no file is named')
+        found.setdefault(file, []).append(_eyes([row[name].replace(',', '.') for name in named], where))
     if photos is not None and found and not found.keys() & set(photos):
         raise errors.InputError(f'{path}: names none of the photographs; its first is {next(iter(found))}, and theirs is '
                                 f'{photos[0]}')
@@ -73,7 +70,7 @@ def _eyes(fields, where):
         raise errors.InputError(f'{where}: {given!r} are not four numbers x1,y1,x2,y2') from error
     if not all(math.isfinite(number) for number in numbers):
         raise errors.InputError(f'{where}: {",".join(fields)!r} is not finite')
-    left, right = sorted([(left_x, left_y), (right_x, right_y)])
+    left, right = (left_x, left_y), (right_x, right_y)
     if left == right:
         raise errors.InputError(f'{where}: both eyes are at {left_x:g},{left_y:g}')
     return left, right

@@ -1,5 +1,7 @@
 """Which aligned faces are the same photograph, saved in another way."""
 
+import itertools
+
 import cv2
 import numpy as np
 
@@ -23,21 +25,43 @@ def perceptual_hash(face):
     return np.packbits(frequencies > np.median(frequencies))
 
 
-def duplicates(hashes, most_bits):
-    """For each hash in turn, the first one before it that it repeats.
+def duplicates(hashes, most_bits, progress=iter):
+    """For each hash in turn, the nearest one before it that it repeats and that repeats none itself.
+
+    The time grows nearly with the number of hashes: the bits of each are dealt out into bands, of which at least one differs in
+    at most 2 bits where the whole differs in `most_bits`, so that a hash is compared with those alone that are found under the
+    keys of its bands and of these with up to 2 bits changed (Norouzi, Punjani, Fleet, "Fast search in Hamming space with
+    multi-index hashing", 2012).
 
     Args:
         hashes: uint8 [n, 18], the faces to be kept first.
-        most_bits: what two may differ in and still count as one.
+        most_bits: what two may differ in and still count as one; none do where it is below 0.
+        progress: wraps the list that is worked through, `tqdm` say.
 
     Returns:
         {number: (number of the one that is kept, bits that differ)} of those that repeat one.
     """
-    kept, found = [], {}
-    for number, bits in enumerate(hashes):
-        differing = np.bitwise_count(hashes[kept] ^ bits).sum(axis=1, dtype=int)
-        if kept and differing.min() <= most_bits:
-            found[number] = kept[int(differing.argmin())], int(differing.min())
+    if most_bits < 0 or not len(hashes):
+        return {}
+    bands = max(5, most_bits // 3 + 1)
+    dealt = [np.unpackbits(hashes, axis=1)[:, band:BITS:bands].astype(np.int64) for band in range(bands)]
+    keys = [(bits << np.arange(bits.shape[1])).sum(axis=1).tolist() for bits in dealt]
+    changes = [[sum(1 << bit for bit in changed) for count in range(most_bits // bands + 1)
+                for changed in itertools.combinations(range(bits.shape[1]), count)] for bits in dealt]
+    whole = [int.from_bytes(row) for row in np.ascontiguousarray(hashes)]
+    tables, kept, found = [{} for _ in range(bands)], {}, {}  # of each band {key: hashes kept}; {hash kept: its number}
+    for number, bits in enumerate(progress(whole)):
+        near = []
+        for table, band_keys, band_changes in zip(tables, keys, changes):
+            key = band_keys[number]
+            for change in band_changes:
+                if key ^ change in table:
+                    near += table[key ^ change]
+        differing = min([(bits ^ other).bit_count() for other in near], default=BITS)
+        if near and differing <= most_bits:
+            found[number] = min(kept[other] for other in near if (bits ^ other).bit_count() == differing), differing
         else:
-            kept.append(number)
+            kept[bits] = number
+            for table, band_keys in zip(tables, keys):
+                table.setdefault(band_keys[number], []).append(bits)
     return found

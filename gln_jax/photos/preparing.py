@@ -1,11 +1,12 @@
 """A folder of photographs made a folder of aligned training faces; killed at any time, it goes on where it was."""
 
-import concurrent.futures
-import contextlib
 import csv
 import functools
+import hashlib
 import io
 import json
+import pathlib
+import sys
 from typing import NamedTuple
 
 import numpy as np
@@ -13,10 +14,12 @@ from tqdm import tqdm
 
 from gln_jax.data import folder_contents, holdout, identities
 from gln_jax.data.image_files import formats
-from gln_jax.photos import face_crops, perceptual_hash
-from gln_jax.runtime import errors, files, processes
+from gln_jax.photos import face_crops, output_folder, perceptual_hash
+from gln_jax.photos import results as written
+from gln_jax.runtime import claims, errors, files
+from gln_jax.runtime import processes as processing
 
-JOURNAL, REJECTED, FACES = 'prepare.jsonl', 'rejected.csv', 'faces'
+JOURNAL, REJECTED, FACES, DUPLICATES = 'prepare.jsonl', 'rejected.csv', 'faces', 'duplicates.json'
 
 FLAGS = {'directory': '-i', 'filters': '--min-size, --min-detail or --detector', 'most_differing_bits': '--duplicate-bits',
          'identity': '--identity', 'source': '--source', 'eyes': '--eyes-csv'}
@@ -39,6 +42,9 @@ def photos_below(directory, output=None):
     if not directory.is_dir():
         raise errors.InputError(f'{directory}: there is no such folder')
     found = formats.files_in(directory, apart_from=output)
+    found = _without_results(directory, found)
+    if not found:
+        raise errors.InputError(f'{directory}: holds no photographs besides results')
     files.check_names(directory, found)
     return found
 
@@ -65,14 +71,20 @@ def prepare(directory, output, settings, eyes=None, processes=1):
     """
     photos = photos_below(directory, output)
     journal = Journal(output, {'directory': str(directory.resolve()), **_plain(settings), 'eyes': eyes or {}})
+    with claims.alone_in(output, 'prepares faces here; wait for its end'):
+        return _prepared(photos, journal, directory, output, settings, eyes or {}, processes)
+
+
+def _prepared(photos, journal, directory, output, settings, eyes, processes):
+    """As `prepare`, with a Journal of what is done."""
     keys = {photo: _key(directory / photo) for photo in photos}
     todo = [photo for photo in photos if not journal.is_done(photo, keys[photo])]
-    crop = functools.partial(_crop, directory, output, settings, eyes or {})
-    with _mapped(crop, todo, processes) as results:
+    crop = functools.partial(_crop, directory, output, settings, eyes)
+    with processing.mapped(crop, todo, processes) as results:
         bar = tqdm(todo, unit=' photos', total=len(photos), initial=len(photos) - len(todo), smoothing=0.05)
         for photo, (kept, rejected) in zip(bar, results):
             journal.note(photo, keys[photo], kept, rejected)
-    index, rejected = _sorted_out(photos, journal, settings)
+    index, rejected = _sorted_out(photos, journal, settings, output)
     journal.remove_faces_but({row['file'] for row in index})
     files.write(output / REJECTED, _as_csv(rejected, ('file', 'left_x', 'left_y', 'right_x', 'right_y', 'reason')))
     files.write(output / folder_contents.INDEX, _as_csv(index, (*folder_contents.Entry._fields, 'photo', 'left_x', 'left_y', 'right_x',
@@ -135,14 +147,14 @@ class Journal:
                     (self._output / face['file']).unlink(missing_ok=True)
 
 
-def _sorted_out(photos, journal, settings):
+def _sorted_out(photos, journal, settings, output):
     """(index, rejected) of all photographs, each face of which was found by itself."""
     rejected = [{'file': photo, **_eye_columns(face['eyes']), 'reason': face['reason']}
                 for photo in photos for face in journal.of(photo)[1]]
     faces = [{'photo': photo, **face} for photo in photos for face in journal.of(photo)[0]]
     faces.sort(key=lambda face: (-face['source_px'], face['file']))  # the largest of a photograph's versions is kept
     hashes = np.array([np.frombuffer(bytes.fromhex(face['hash']), np.uint8) for face in faces])
-    repeated = perceptual_hash.duplicates(hashes, settings.most_differing_bits)
+    repeated = _duplicates(hashes, settings.most_differing_bits, output / DUPLICATES)
     for number, (other, bits) in repeated.items():
         rejected.append({'file': faces[number]['photo'], **_eye_columns(faces[number]['eyes']),
                          'reason': f'duplicate of {faces[other]["photo"]} '
@@ -157,26 +169,42 @@ def _sorted_out(photos, journal, settings):
     return sorted(index, key=lambda row: row['file']), sorted(rejected, key=lambda row: row['file'])
 
 
+def _duplicates(hashes, most_bits, path):
+    """As `perceptual_hash.duplicates`, kept in the file `path` for as long as the faces are the same."""
+    digest = hashlib.sha256(f'{most_bits} {hashes.shape}'.encode() + hashes.tobytes()).hexdigest()
+    try:
+        kept = json.loads(path.read_text())
+        if kept['of'] == digest:
+            return {number: (other, bits) for number, other, bits in kept['repeated']}
+    except (OSError, ValueError, KeyError, TypeError):  # there is none, or a damaged one
+        pass
+    found = perceptual_hash.duplicates(hashes, most_bits, functools.partial(
+        tqdm, desc='sorting out duplicates', unit=' faces', delay=1))
+    files.write(path, json.dumps({'of': digest, 'repeated': [[number, *other] for number, other in found.items()]}) + '\n')
+    return found
+
+
 def _crop(directory, output, settings, eyes, photo):
     stem, _, ending = photo.rpartition('.')
     return face_crops.crops(directory / photo, f'{FACES}/{stem}_{ending}', output, settings.filters, eyes.get(photo),
                             bool(identities.identity_of(photo, settings.identity)))
 
 
-@contextlib.contextmanager
-def _mapped(function, items, count):
-    """The results of `function` for all items, in order. Raises RunError where a process was killed."""
-    if count == 1:
-        yield map(function, items)
-        return
-    pool = processes.pool(count)
-    try:
-        yield pool.map(function, items, chunksize=4)
-    except concurrent.futures.BrokenExecutor as error:
-        raise errors.RunError('a process was killed, most likely for want of memory; the same command with fewer '
-                              '--processes continues') from error
-    finally:
-        pool.shutdown(cancel_futures=True)
+def _without_results(directory, found):
+    """The photographs that are not in folders of results; a line says which folders those are."""
+    folders = {place for name in found for place in pathlib.PurePosixPath(name).parents} - {pathlib.PurePosixPath('.')}
+    results = {place for place in folders if _holds_results(directory / place)}
+    if results:
+        print(f'{directory}: left out, as they hold results and no photographs: {", ".join(sorted(map(str, results)))}',
+              file=sys.stderr)
+    return [name for name in found if not results.intersection(pathlib.PurePosixPath(name).parents)]
+
+
+def _holds_results(folder):
+    """Whether `upsample` or `prepare` wrote this folder."""
+    reports = folder.parent / written.REPORT, folder.parent / output_folder.UNFINISHED
+    is_named_so = folder.name in (written.FACES, written.PHOTOS, written.COMPARISONS)
+    return is_named_so and any(report.exists() for report in reports) or (folder / JOURNAL).exists()
 
 
 def _key(path):

@@ -1,60 +1,19 @@
-"""What restoring writes into its folder: names, reports, and that nothing there is lost."""
+"""What restoring writes into its folder: pictures, comparisons, the report."""
 
 import collections
-import itertools
 import json
-import os
-import pathlib
-import tempfile
 
 import numpy as np
 from PIL import Image
 
 from gln_jax import images
-from gln_jax.data.image_files import metadata, writing
-from gln_jax.runtime import errors, files, picture_grid
+from gln_jax.data.image_files import reading, writing
+from gln_jax.runtime import picture_grid
 
 FACES, PHOTOS, COMPARISONS, REPORT = 'restored_faces', 'restored_imgs', 'cmp', 'report.json'
-PARTIAL_REPORT = 'report_until_interrupted_{}.json'
 
-LONGEST_NAME = 240
-"""Bytes of a file's name; disks take 255, of which `files.write` needs some while it writes."""
-
-
-class Outputs:
-    """The output folder. Files are written whole or not at all, and replaced only where `overwrite` says so."""
-
-    def __init__(self, folder, overwrite=False):
-        """Makes the folder. Raises InputError where that cannot be done or nothing can be written into it."""
-        self.folder, self._overwrite = pathlib.Path(folder), overwrite
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=self.folder):
-                pass
-        except (FileExistsError, NotADirectoryError):
-            raise errors.InputError(f'{folder}: is, or lies below, a file; name a folder for the results') from None
-        except PermissionError:
-            raise errors.InputError(f'{folder}: no permission to write there; name another folder') from None
-
-    def check(self, *names):
-        """Raises InputError where one of the files is there already and may not be replaced, or has too long a name."""
-        for name in names:
-            if len(os.fsencode(os.path.basename(name))) > LONGEST_NAME:
-                raise errors.InputError(f'{self.folder / name}: the name is too long; shorten that of the input')
-            if not self._overwrite and (self.folder / name).exists():
-                raise errors.InputError(f'{self.folder / name}: is there already; give --overwrite to replace it, or '
-                                        'another folder')
-
-    def free_name(self, pattern):
-        """The first of the names 'pattern'.format(0), (1) ... that no file has."""
-        return next(name for name in map(pattern.format, itertools.count()) if not (self.folder / name).exists())
-
-    def write(self, name, content):
-        """Writes text or bytes to `name` below the folder; returns the name."""
-        self.check(name)
-        files.write(self.folder / name, content)
-        return name
-
+COMPARED_SIDE = 1280
+"""Pixels of the longer side, at most, of each of the three pictures that compare a whole photograph."""
 
 def names_of(paths):
     """{path: the name of its outputs, without ending}: the file's stem, with its ending where two share a stem.
@@ -67,13 +26,22 @@ def names_of(paths):
     return names if are_different else {path: path.name for path in paths}
 
 
-def write_photo(outputs, name, restoration, ending, suffix, kept=metadata.Metadata()):
-    """Writes a photograph, with the metadata that are `kept`, its faces and their comparisons; returns its part of the report.
+def write_photo(outputs, name, picture, restoration, ending, suffix):
+    """Writes a photograph, its faces and comparisons of all; returns its part of the report.
 
-    Raises InputError where the photograph does not fit into a file of this ending; nothing is written then.
+    Args:
+        outputs: an `output_folder.OutputFolder`.
+        name: as `names_of` gives it.
+        picture: the `reading.Picture` that was restored; its metadata are kept.
+        restoration: its `restoring.Restoration`.
+        ending: of the photograph's file, a key of `writing.FORMATS`.
+        suffix: added to the name.
+
+    Raises:
+        InputError: the photograph does not fit into a file of this ending; nothing is written then.
     """
     image = restoration.image if restoration.image.ndim == 3 else restoration.image[..., None]
-    photograph = writing.encode(image, ending, kept)  # before any file is written, as it may be too large for its format
+    photograph = writing.encode(image, ending, picture.kept)  # before anything is written: it may be too large for its format
     faces = []
     for number, face in enumerate(restoration.faces):
         entry = {'eyes': np.round(face.eyes, 2).tolist(), 'box': np.round(face.box, 1).tolist(),
@@ -86,9 +54,10 @@ def write_photo(outputs, name, restoration, ending, suffix, kept=metadata.Metada
             entry['comparison'] = outputs.write(f'{COMPARISONS}/{title}{suffix}.jpg',
                                                 comparison(face.lr, face.restored, face.trust))
         faces.append(entry)
+    whole = outputs.write(f'{COMPARISONS}/{name}{suffix}.jpg', whole_comparison(picture.pixels, image))
     written = outputs.write(f'{PHOTOS}/{name}{suffix}.{ending}', photograph)
     height, width = image.shape[:2]
-    return {'output': written, 'size': [width, height], 'factor': restoration.factor, 'faces': faces,
+    return {'output': written, 'comparison': whole, 'size': [width, height], 'factor': restoration.factor, 'faces': faces,
             'notes': list(restoration.notes)}
 
 
@@ -116,15 +85,30 @@ def comparison(lr, restored, known):
     return writing.encode(grid, 'jpg')
 
 
+def whole_comparison(photo, result):
+    """The JPEG file of a photograph, its bicubic enlargement and the result, labelled, all reduced to COMPARED_SIDE.
+
+    photo, result: uint8 [H, W, C] as of `reading.Picture`.
+    """
+    height, width = result.shape[:2]
+    reduction = min(1, COMPARED_SIDE / max(height, width))
+    size = max(1, round(width * reduction)), max(1, round(height * reduction))
+    bicubic = Image.Resampling.BICUBIC
+    plain = Image.Resampling.NEAREST if size[0] > photo.shape[1] else bicubic  # its pixels show where it is enlarged
+    pictures = [np.asarray(Image.fromarray(reading.rgb(pixels)).resize(size, kernel))
+                for pixels, kernel in ((photo, plain), (photo, bicubic), (result, bicubic))]
+    captions = [f'{photo.shape[1]}x{photo.shape[0]} pixels', '', f'{width}x{height} pixels']
+    return writing.encode(picture_grid.grid(['photograph', 'bicubic', 'restored'], [pictures], [captions], enlarge=1), 'jpg')
+
+
 def _finite(value):
     return round(value, 2) if np.isfinite(value) else None
 
 
-def write_report(outputs, upsamplers, entries, name):
-    """Writes the report into the file of this name and returns its text."""
+def write_report(outputs, upsamplers, entries):
+    """Writes the report and returns its text."""
     networks = [{'network': upsampler.description, 'scale': upsampler.scale, 'degradation': upsampler.degradation}
                 for upsampler in upsamplers]
-    report = {'networks': networks, 'files': entries}
-    text = json.dumps(report, indent=2, allow_nan=False) + '\n'
-    outputs.write(name, text)
+    text = json.dumps({'networks': networks, 'files': entries}, indent=2, allow_nan=False) + '\n'
+    outputs.write(REPORT, text)
     return text

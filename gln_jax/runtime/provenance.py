@@ -19,12 +19,13 @@ PACKAGE = pathlib.Path(gln_jax.__file__).resolve().parent
 FILE = 'provenance.json'
 
 
-def record(workdir, faces, initial=None, teacher=None):
+def record(workdir, faces, digest, initial=None, teacher=None):
     """Writes FILE into `workdir`: of a run that begins, as the start counts of one that is continued.
 
     Args:
         workdir: the run's folder.
         faces: what it trains on, as returned by `data.faces.load`; their number by source is kept.
+        digest: a name for the contents of these faces.
         initial: its initial generator, as returned by `weights.load_generator`, or None; its own record is kept.
         teacher: the generator that it learns from, as `initial`; its name and a digest of its parameters are kept.
     """
@@ -32,6 +33,7 @@ def record(workdir, faces, initial=None, teacher=None):
         'command': command(),
         'commit': commit(),
         'training_faces': counts(faces),
+        'training_digest': digest,
         'devices': devices(),
         'versions': versions(),
         **({'started_from': initial.card.get('provenance', {})} if initial else {}),

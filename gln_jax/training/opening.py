@@ -17,6 +17,7 @@ class Run(NamedTuple):
     config: ConfigDict
     workdir: Any  # as returned by `files.path`
     faces: Any  # to train on, as returned by `data.faces.load`
+    digest: str  # of these faces
     initial: Any  # the initial `weights.Loaded`; None: random weights, or it has a checkpoint
     teacher: Any  # the `weights.Loaded` that stage 1 learns from; None: no teacher, or stage 1 has ended
 
@@ -43,14 +44,15 @@ def checked(config, workdir, initial, teacher, to_be_scored):
     for field, size in devices.training_batch_sizes(config).items():
         devices.check_batch_size(size, field)
     saved = checkpoints.steps_in(workdir)
-    run = Run(config, workdir, None, None if saved else _initial(config, initial),
+    run = Run(config, workdir, None, '', None if saved else _initial(config, initial),
               teacher() if teacher and min(saved, default=0) < config.reconstruction.steps else None)
     if hosts.is_first():
         workdirs.check_is_free(workdir, config)
     face_data.check(config, 'train', config.validation.split, *([config.validation.test_split] if to_be_scored else []))
-    run = run._replace(faces=_training_faces(config))
+    faces, digest = _training_faces(config)
+    run = run._replace(faces=faces, digest=digest)
     if saved:
-        workdirs.check_goes_on_as_it_began(workdir, run.faces, initial is not None, run.teacher)
+        workdirs.check_goes_on_as_it_began(workdir, faces, digest, initial is not None, run.teacher)
     if to_be_scored:
         face_data.load(config, config.validation.test_split)  # a wrong name is an error now, and not when training has ended
     return run
@@ -63,7 +65,7 @@ def begun(run, initial, teacher):
     parameters = run.initial.parameters if run.initial else None
     state = hosts.from_first(lambda: steps.create_state(run.config, parameters), steps.shape_after(run.config, 0))
     if hosts.is_first():
-        provenance.record(run.workdir, run.faces, run.initial, run.teacher)
+        provenance.record(run.workdir, run.faces, run.digest, run.initial, run.teacher)
     return state, run
 
 
@@ -74,15 +76,18 @@ def _initial(config, initial):
 
 
 def _training_faces(config):
-    """What `data.faces.load` gives, prepared where that has not been done. InputError where hosts have different data."""
+    """(what `data.faces.load` gives, its digest), prepared where that is still to do. InputError where hosts' data differ."""
     def prepared():
         faces = face_data.load(config, 'train')
         pipeline.numbers_by_weight(faces, settings.source_weights(config))
         pipeline.luminance_reader(faces, config)
-        return faces
+        return faces, pipeline.digest(faces)
 
-    faces = hosts.first_before_others(prepared, 'faces are prepared')
+    faces, digest = hosts.first_before_others(prepared, 'faces are prepared')
     if len(faces) != (on_first := hosts.agreed(len(faces))):
         raise errors.InputError(f'config.data: there are {len(faces):,} faces in train here, and {on_first:,} on the '
                                 'first host; give all hosts the same data')
-    return faces
+    if int(digest[:7], 16) != hosts.agreed(int(digest[:7], 16)):
+        raise errors.InputError('config.data: the faces in train are as many as on the first host, but others; give all hosts '
+                                'the same data')
+    return faces, digest

@@ -1,11 +1,9 @@
 """Whose a workdir is: a run's, of one config, one training set and one process at a time, and nobody else's."""
 
 import contextlib
-import fcntl
-import os
 
 from gln_jax import config as settings
-from gln_jax.runtime import errors, files, hosts, provenance
+from gln_jax.runtime import claims, errors, files, hosts, provenance
 
 CONFIG = 'config.json'
 
@@ -28,7 +26,7 @@ def check_is_free(workdir, config):
         raise errors.InputError(f'{workdir}: holds other files and no run of train.py; name another --workdir')
 
 
-def check_goes_on_as_it_began(workdir, training_faces, has_initial, teacher):
+def check_goes_on_as_it_began(workdir, training_faces, digest, has_initial, teacher):
     """Raises InputError where what a run learns from is no more what it was: its bits would be others."""
     before = provenance.of(workdir)
     if has_initial and before and 'started_from' not in before:
@@ -38,6 +36,9 @@ def check_goes_on_as_it_began(workdir, training_faces, has_initial, teacher):
     if before.get('training_faces', faces) != faces:
         raise errors.InputError(f'{workdir}: this run began with other training faces ({before["training_faces"]}, now '
                                 f'{faces}); bring them back, {elsewhere}')
+    if before.get('training_digest', digest) != digest:
+        raise errors.InputError(f'{workdir}: this run began with other training faces: as many of each source, but other pictures '
+                                f'or in another order; bring them back, {elsewhere}')
     if teacher and before.get('taught_by', {}).get('parameters', teacher.digest) != teacher.digest:
         raise errors.InputError(f'{workdir}: this run began with other parameters of its teacher, {teacher.description}; bring '
                                 f'them back, {elsewhere}')
@@ -67,19 +68,8 @@ def _alone_in(workdir):
     if files.is_in_bucket(workdir) or not hosts.is_first():
         yield
         return
-    folder = os.open(workdir, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(folder)
-        raise errors.InputError(f'{workdir}: another process is training here; wait for its end, or name another '
-                                '--workdir') from None
-    except OSError:
-        pass  # a file system without locks
-    try:
+    with claims.alone_in(workdir, 'is training here; wait for its end'):
         yield
-    finally:
-        os.close(folder)
 
 
 def _config_in(path):

@@ -13,6 +13,9 @@ _OF_SIGNATURE = {b'GRAY': 'grey', b'RGB ': 'rgb', b'CMYK': 'cmyk'}
 _LCMS_NAMES = {'grey': 'gray'}
 _RELATIVE, _PERCEPTUAL = ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Intent.PERCEPTUAL
 _SRGB_PRIMARIES = 0.3127, 0.3290, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06
+ADOBE_RGB = 0.3127, 0.3290, 0.64, 0.33, 0.21, 0.71, 0.15, 0.06
+"""x and y of white, red, green and blue."""
+
 _PRIMARIES = {1: _SRGB_PRIMARIES, 9: (0.3127, 0.3290, 0.708, 0.292, 0.170, 0.797, 0.131, 0.046),
               12: (0.3127, 0.3290, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060)}  # BT.709, BT.2020, P3 (ITU-T H.273)
 _GAMMA_OF_TRANSFER = {4: 2.2, 5: 2.8, 8: 1.0}

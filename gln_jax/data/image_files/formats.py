@@ -25,7 +25,7 @@ def opened(file):
     Raises:
         PIL.UnidentifiedImageError: it is not. Others: whatever Pillow's parsers meet in a broken file.
     """
-    Image.init()  # makes all formats known; AVIF and JPEG2000 are not built in everywhere
+    _all_known()
     return Image.open(file, formats=[name for name in _ENDINGS if name in Image.OPEN])
 
 
@@ -46,6 +46,14 @@ def files_in(folder, deep=True, apart_from=None):
         _tell_once(f'{folder}: {len(others):,} {"files are" if len(others) > 1 else "file is"} left out, whose endings are '
                    f'not those of the pictures that are read here: {kinds}')
     return found
+
+
+@functools.cache
+def _all_known():
+    """Makes Pillow know all its formats and, by libheif, HEIC."""
+    import pillow_heif  # only where a picture is read
+    Image.init()
+    pillow_heif.register_heif_opener(thumbnails=False)
 
 
 @functools.cache

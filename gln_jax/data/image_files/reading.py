@@ -9,7 +9,7 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image
 
 from gln_jax.data.image_files import colours, formats, metadata, tiff, truncated
 from gln_jax.runtime import errors, files
@@ -22,6 +22,9 @@ _TURNS = {2: np.fliplr, 3: lambda pixels: np.rot90(pixels, 2), 4: np.flipud, 5: 
           6: lambda pixels: np.rot90(pixels, -1), 7: lambda pixels: np.rot90(pixels, 2).swapaxes(0, 1), 8: np.rot90}
 """What makes a picture of each orientation upright. Pillow's own `exif_transpose` also writes all EXIF data anew, and
 fails where any of them is unusual."""
+
+_ADOBE_RGB = 'R03'
+"""What cameras write into the EXIF data (DCF 2.0) of pictures in Adobe RGB, without a profile."""
 
 _bomb_check = threading.Lock()
 
@@ -67,8 +70,7 @@ def read(path):
 def decode(file, name):
     """As `read`, of an open binary file that can seek; `name` is what errors call it."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # Pillow's, on metadata that nothing here depends on
+        with _without_warnings():
             start = file.read(4)
             file.seek(0)
             return _of_tiff(file) if start in tiff.STARTS else _by_pillow(file)
@@ -116,6 +118,30 @@ def _by_pillow(file):
         ending = {'JPEG': 'jpg', 'MPO': 'jpg', 'WEBP': 'webp'}.get(picture.format, 'png')
         known = metadata.kept(picture.info.get('exif') or b'', picture.info.get('dpi'))
         return Picture(_upright(stored, _orientation(picture)), ending, notes, known)
+
+
+class _Warnings:
+    """The filters of Python's warnings, which all threads share: the last that reads a picture brings back what was."""
+
+    lock, readers, silenced = threading.Lock(), 0, None
+
+
+@contextlib.contextmanager
+def _without_warnings():
+    """Pillow's warnings are not shown: they are on metadata that nothing here depends on."""
+    with _Warnings.lock:
+        if not _Warnings.readers:
+            _Warnings.silenced = warnings.catch_warnings()
+            _Warnings.silenced.__enter__()
+            warnings.simplefilter('ignore')
+        _Warnings.readers += 1
+    try:
+        yield
+    finally:
+        with _Warnings.lock:
+            _Warnings.readers -= 1
+            if not _Warnings.readers:
+                _Warnings.silenced.__exit__()
 
 
 @contextlib.contextmanager
@@ -187,9 +213,14 @@ def _profile(picture, file):
         if found:
             return found
     profile = picture.info.get('icc_profile')
-    if profile or picture.format != 'PNG' or 'srgb' in picture.info or 'gamma' not in picture.info:
+    if profile:
         return profile
-    return colours.profile_of_gamma(picture.info['gamma'], picture.info.get('chromaticity'))
+    if picture.format == 'PNG' and 'gamma' in picture.info and 'srgb' not in picture.info:
+        return colours.profile_of_gamma(picture.info['gamma'], picture.info.get('chromaticity'))
+    with contextlib.suppress(Exception):  # Pillow raises whatever its parser meets
+        if picture.getexif().get_ifd(ExifTags.IFD.Interop).get(ExifTags.Interop.InteropIndex) == _ADOBE_RGB:
+            return colours.profile_of_gamma(256 / 563, colours.ADOBE_RGB)
+    return None
 
 
 def _needs_libpng(file):
@@ -215,4 +246,4 @@ def _reason(error, file):
         return 'the file is empty'
     if not isinstance(error, Image.UnidentifiedImageError):
         return str(error) or type(error).__name__
-    return 'HEIC or the like; convert it to JPEG or PNG first' if start[4:] == b'ftyp' else 'not a picture'
+    return 'a damaged HEIC or AVIF file, or a video' if start[4:] == b'ftyp' else 'not a picture'

@@ -80,7 +80,7 @@ def _page(tiff):
 
 
 def _is_reduced(page):
-    return bool(page.subfiletype & _REDUCED) or page.tags.valueof(255) == 2  # SubfileType, which is older
+    return bool(page.subfiletype & _REDUCED)  # or SubfileType, which is older: tifffile takes both
 
 
 def _is_mask(page):

@@ -46,7 +46,7 @@ def model(name, faces, config):
 def key(name, faces, config):
     """16 hexadecimal digits for all that a fit depends on: the faces, the method and its source, scale, degradation."""
     method = baselines.METHODS[name]
-    parts = [name, method.SETTINGS, config.scale, config.degradation, identity(faces), len(faces), _sources(method)]
+    parts = [name, method.SETTINGS, config.scale, config.degradation, pipeline.digest(faces), _sources(method)]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
