@@ -19,7 +19,7 @@ PACKAGE = pathlib.Path(gln_jax.__file__).resolve().parent
 FILE = 'provenance.json'
 
 
-def record(workdir, faces, digest, initial=None, teacher=None):
+def record(workdir, faces, digest, initial=None, teacher=None, convolutions='direct'):
     """Writes FILE into `workdir`: of a run that begins, as the start counts of one that is continued.
 
     Args:
@@ -28,6 +28,7 @@ def record(workdir, faces, digest, initial=None, teacher=None):
         digest: a name for the contents of these faces.
         initial: its initial generator, as returned by `weights.load_generator`, or None; its own record is kept.
         teacher: the generator that it learns from, as `initial`; its name and a digest of its parameters are kept.
+        convolutions: the form in which they are computed, as returned by `models.convolutions.form_here`.
     """
     files.write(files.path(workdir) / FILE, json.dumps({
         'command': command(),
@@ -35,6 +36,7 @@ def record(workdir, faces, digest, initial=None, teacher=None):
         'training_faces': counts(faces),
         'training_digest': digest,
         'devices': devices(),
+        'convolutions': convolutions,
         'versions': versions(),
         **({'started_from': initial.card.get('provenance', {})} if initial else {}),
         **({'taught_by': {'network': teacher.description, 'parameters': teacher.digest}} if teacher else {}),
