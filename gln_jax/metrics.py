@@ -186,32 +186,17 @@ def bootstrap_interval(values, level=0.95, groups=None, resamples=10_000, seed=0
     Returns:
         A pair of floats in the unit of `values`; None for fewer than FEWEST_PEOPLE groups, or if any value is not finite.
     """
-    return bootstrap_intervals(np.reshape(values, (-1, 1)), level, groups, resamples, seed)[0]
-
-
-def bootstrap_intervals(values, level=0.95, groups=None, resamples=10_000, seed=0):
-    """As `bootstrap_interval` for each column of `values` [n, k], by the same samples; a list of k pairs or Nones."""
     values = np.asarray(values, np.float64)
-    member_of = np.arange(len(values)) if groups is None else _numbered(groups)
+    numbers = {}
+    member_of = [numbers.setdefault(group, len(numbers)) for group in (range(len(values)) if groups is None else groups)]
     if len(member_of) != len(values):
         raise ValueError(f'{len(values)} values with {len(member_of)} groups')
-    sizes = np.bincount(member_of)
-    if len(sizes) < FEWEST_PEOPLE:
-        return [None] * values.shape[1]
-    finite = np.isfinite(values).all(axis=0)
-    sums = np.stack([np.bincount(member_of, weights=column) for column in np.where(finite, values, 0).T], axis=1)
-    generator = np.random.default_rng(seed)
-    means = []
-    at_once = max(1, 4_000_000 // len(sizes))  # bounds the memory to some 100 MB for any number of images
-    for start in range(0, resamples, at_once):
-        drawn = generator.integers(len(sizes), size=(min(at_once, resamples - start), len(sizes)), dtype=np.int32)
-        places = drawn + len(sizes) * np.arange(len(drawn))[:, None]
-        times = np.bincount(places.ravel(), minlength=places.size).reshape(places.shape).astype(np.float64)
-        means.append(times @ sums / (times @ sizes)[:, None])
-    low, high = np.quantile(np.concatenate(means), [(1 - level) / 2, (1 + level) / 2], axis=0).tolist()
-    return [pair if usable else None for pair, usable in zip(zip(low, high), finite)]
-
-
-def _numbered(groups):
-    number = {}
-    return np.array([number.setdefault(group, len(number)) for group in groups], np.int64)
+    if len(numbers) < FEWEST_PEOPLE or not np.isfinite(values).all():
+        return None
+    sums, sizes = np.bincount(member_of, weights=values), np.bincount(member_of)
+    from scipy import stats  # only now: it takes half a second to import
+    found = stats.bootstrap(
+        (sums, sizes), lambda sums, sizes, axis: sums.sum(axis) / sizes.sum(axis), paired=True, vectorized=True,
+        confidence_level=level, n_resamples=resamples, method='percentile', rng=np.random.default_rng(seed),
+        batch=max(1, 4_000_000 // len(sizes)))  # bounds the memory to some 100 MB for any number of images
+    return float(found.confidence_interval.low), float(found.confidence_interval.high)

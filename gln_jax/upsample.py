@@ -182,7 +182,7 @@ def _key(path, eyes, upsamplers):
     """What the result for a file depends on besides the flags."""
     try:
         status = path.stat()
-    except OSError:  # which is told when it is its turn
+    except OSError:  # the error comes when this file is read
         return None
     networks = [upsampler.description for upsampler in upsamplers]
     return [status.st_size, status.st_mtime_ns, eyes.get(path.name), networks]

@@ -47,3 +47,12 @@ def test_the_readme_is_short():
     assert len(lines) <= 200
     long = [line for line in lines if len(line) > 130 and not line.startswith('|') and '](' not in line]
     assert not long
+
+
+def test_the_drawing_of_the_code_has_every_part_of_the_package():
+    drawing = (ROOT / 'docs/design.md').read_text().split('```')[1]
+    for entry in (ROOT / 'gln_jax').iterdir():
+        if entry.name != '__pycache__':
+            assert entry.name in drawing, entry.name
+    for config in (ROOT / 'configs').glob('*.py'):
+        assert config.stem in drawing, config.name

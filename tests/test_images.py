@@ -76,6 +76,15 @@ def test_degradation_works_inside_a_compiled_step():
     np.testing.assert_allclose(compiled(hr), images.degrade(hr, 8), atol=1e-6)
 
 
+@pytest.mark.parametrize('scale, sigma', [(4, 1.2), (8, 2.4)])
+def test_the_blur_is_as_wide_as_the_papers(scale, sigma):
+    """Section 4 gives these widths, in HR pixels; the weights of an LR pixel far from the border have their variance."""
+    weights = images.reduction_matrix(128, scale, 'gaussian')[64 // scale]
+    places = np.arange(128)
+    mean = np.sum(weights * places)
+    assert np.sqrt(np.sum(weights * (places - mean) ** 2)) == pytest.approx(sigma, rel=1e-3)
+
+
 def test_a_face_of_another_size_is_the_mean_of_its_pixels():
     hr = np.arange(2 * 8 * 8 * 1, dtype=np.float32).reshape(2, 8, 8, 1)
     assert images.of_size(hr, 8) is hr

@@ -150,14 +150,13 @@ def test_interval_without_groups_claims_too_much_where_people_repeat():
     assert coverage(4, 2.0, clustered=False) < 0.8  # in theory 71 %: 1.96 standard errors are 1.07 of the true ones
 
 
-def test_columns_have_the_intervals_that_they_have_alone():
+def test_the_interval_is_that_of_resampled_groups_by_hand():
+    """The mean of all images of as many people as there are, drawn with replacement."""
     generator = np.random.default_rng(4)
-    columns, people = generator.normal(25, 2, (90, 3)), generator.integers(30, size=90)
-    columns[5, 1] = np.inf
-    first, none, last = metrics.bootstrap_intervals(columns, groups=people)
-    assert none is None
-    assert first == pytest.approx(metrics.bootstrap_interval(columns[:, 0], groups=people), abs=1e-9)
-    assert last == pytest.approx(metrics.bootstrap_interval(columns[:, 2], groups=people), abs=1e-9)
+    values, people = generator.normal(25, 2, 90), generator.integers(30, size=90)
+    images_of = [values[people == person] for person in range(30)]
+    drawn = [np.concatenate([images_of[person] for person in generator.integers(30, size=30)]).mean() for _ in range(4000)]
+    assert metrics.bootstrap_interval(values, groups=people) == pytest.approx(np.quantile(drawn, (0.025, 0.975)), abs=0.03)
 
 
 def test_interval_is_wider_where_people_repeat():

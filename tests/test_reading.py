@@ -184,6 +184,23 @@ def test_the_primaries_of_a_png_count_with_its_gamma():
     np.testing.assert_array_equal(read(png(green, 2, (b'cHRM', wide))).pixels, green)
 
 
+def to_xyz(white, *primaries):
+    """The matrix from linear RGB to XYZ, of the x and y of white, red, green and blue."""
+    columns = np.array([[x / y, 1, (1 - x - y) / y] for x, y in primaries]).T
+    return columns * np.linalg.solve(columns, [white[0] / white[1], 1, (1 - sum(white)) / white[1]])
+
+
+def test_dark_colours_of_16_bits_of_a_wide_gamut_are_right_to_a_level():
+    """A table of colours between which LittleCMS interpolates is up to 28 levels off here."""
+    values = np.random.default_rng(0).integers(0, 65536 // np.array([[[1]], [[16]]]), (2, 200, 3))
+    wide = struct.pack('>8I', 31270, 32900, 64000, 33000, 21000, 71000, 15000, 6000)
+    found = read(png(values, 2, (b'gAMA', struct.pack('>I', 55556)), (b'cHRM', wide), bits=16)).pixels
+    white, red, blue = (0.3127, 0.3290), (0.64, 0.33), (0.15, 0.06)
+    matrix = np.linalg.solve(to_xyz(white, red, (0.30, 0.60), blue), to_xyz(white, red, (0.21, 0.71), blue))
+    light = np.clip((values / 65535) ** 1.8 @ matrix.T, 0, 1)
+    assert np.abs(found - srgb_of(light)).max() < 1.5
+
+
 def test_adobe_rgb_that_a_camera_tells_in_its_exif_data_counts():
     green = np.broadcast_to(np.uint8([60, 200, 60]), (16, 16, 3))
     for index, expected in (('R03', [0, 201, 37]), ('R98', [60, 200, 60])):

@@ -112,7 +112,11 @@ def test_both_stages_learn(config, undisturbed):
     end_of_stage_1 = checkpoints.load_state(workdir / checkpoints.RECONSTRUCTION / str(RECONSTRUCTION_STEPS),
                                             jax.eval_shape(lambda: steps.create_state(config)))
     assert end_of_stage_1.adversarial_weight == 0
-    assert final_state(config, workdir).adversarial_weight > 0
+    end, start = final_state(config, workdir), jax.device_get(end_of_stage_1)
+    assert end.adversarial_weight > 0
+    for network in ('generator', 'average', 'discriminator'):
+        moved = jax.tree.map(lambda before, after: float(abs(after - before).max()), getattr(start, network), getattr(end, network))
+        assert min(jax.tree.leaves(moved)) > 0, f'stage 2 moves all of the {network}'
 
 
 def test_killed_at_any_time_a_run_ends_with_the_same_bits(config, undisturbed, tmp_path):

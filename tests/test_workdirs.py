@@ -3,7 +3,9 @@
 import contextlib
 import json
 import shutil
+import sys
 
+import jax.numpy as jnp
 import pytest
 
 from gln_jax import weights
@@ -11,7 +13,7 @@ from gln_jax import config as settings
 from gln_jax.data import faces as face_data
 from gln_jax.data import pipeline, preparation
 from gln_jax.data.synthetic import dataset
-from gln_jax.runtime import errors, provenance
+from gln_jax.runtime import errors, precision, provenance
 from gln_jax.training import checkpoints, opening, run, schedule, steps, workdirs
 
 STEPS = 2
@@ -66,7 +68,7 @@ def test_somebody_elses_folder_is_not_written_to(config, tmp_path):
 
 def test_a_workdir_that_is_a_file_is_refused(config, tmp_path):
     (tmp_path / 'file').write_text('')
-    with pytest.raises(errors.InputError, match='is a file'):
+    with pytest.raises(errors.InputError, match='is, or lies below, a file'):
         run.train(config, tmp_path / 'file')
 
 
@@ -131,6 +133,17 @@ def test_a_run_that_began_with_direct_convolutions_goes_on_and_says_so(config, n
 
 def test_the_form_of_convolutions_is_recorded(finished):
     assert provenance.of(finished)['convolutions'] == 'direct', 'a network without convolutions'
+
+
+def test_a_run_goes_on_in_the_number_format_that_it_began_with(half_done, monkeypatch, capsys):
+    config, workdir, _ = half_done
+    asked = []
+    monkeypatch.setattr(run, 'mapped_updates', lambda config, **_: asked.append(config.compute_dtype) or sys.exit('asked'))
+    monkeypatch.setattr(precision, 'of', lambda config: jnp.bfloat16 if config.compute_dtype == 'auto' else
+                        jnp.dtype(config.compute_dtype))  # as on an accelerator
+    with pytest.raises(SystemExit, match='asked'):
+        run.train(config, workdir, **weights.for_training(config))
+    assert asked == ['float32'] and 'computing in float32, as this run began' in capsys.readouterr().out
 
 
 def test_two_processes_do_not_train_in_one_folder(config, finished):

@@ -18,6 +18,7 @@ faces/s     on the whole slice, by the roofline and by the cycles: what would be
 
 import argparse
 import dataclasses
+import hashlib
 import importlib.metadata
 import importlib.util
 import json
@@ -33,7 +34,7 @@ import numpy as np
 from gln_jax import images
 from gln_jax import config as settings
 from gln_jax.models import gln
-from gln_jax.runtime import command_line, errors, files
+from gln_jax.runtime import command_line, errors, files, provenance
 from gln_jax.training import run, schedule, steps
 from tools import compiled_text
 
@@ -82,8 +83,10 @@ def main(arguments=None):
         for topology, topology_ in chips.items():
             for name, config in configs.items():
                 for phase in options.steps:
-                    key = {'config': name, 'columns_at_once': config.columns_at_once, 'step': phase,
-                           'topology': topology, 'chips': len(topology_.devices), 'faces_per_chip': _faces_per_chip(options, config, phase, topology_), **versions}
+                    key = {'config': name, 'settings': _digest(config), 'commit': provenance.commit(),
+                           'columns_at_once': config.columns_at_once, 'step': phase, 'topology': topology,
+                           'chips': len(topology_.devices),
+                           'faces_per_chip': _faces_per_chip(options, config, phase, topology_), **versions}
                     row = next((row for row in kept if key.items() <= row.items()), None)
                     if row is None:
                         text, numbers = compiled(config, phase, topology_.devices, key['faces_per_chip'])
@@ -199,6 +202,11 @@ def _faces_per_chip(options, config, phase, topology):
         raise errors.InputError(f'configs: a batch of {batch_size} cannot be split over {len(topology.devices)} chips; '
                                 'give --faces-per-chip')
     return batch_size // len(topology.devices)
+
+
+def _digest(config):
+    """A short name for the settings: a config file that was changed is another config, whatever it is called."""
+    return hashlib.sha256(settings.to_json(config).encode()).hexdigest()[:12]
 
 
 def _kept(output):

@@ -35,7 +35,7 @@ def large(photos):
 
 
 def group(photos):
-    """Likewise, 100 faces close together; where there are fewer photographs, they come again."""
+    """In the same way, 100 faces close together; where there are fewer photographs, they come again."""
     pitch = int(GROUP_SPAN * CELL)
     canvas, truth = np.full((GROUP * pitch, GROUP * pitch, 3), BACKGROUND, np.uint8), []
     for number in range(GROUP * GROUP):

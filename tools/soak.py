@@ -2,7 +2,7 @@
 
     python -m tools.soak --photos=DIR [--count=200] [--threads=4] [--crop=20]
 
-DIR is as of `tools.measure_detection`. Each photograph is reduced such that the aligned face spans --crop pixels and restored
+DIR is as in `tools.measure_detection`. Each photograph is reduced such that the aligned face spans --crop pixels and restored
 one by one first, then --count of them, coming again and again, from the threads. Memory is what the process has resident,
 its median over the last quarter against that over the second, when all is loaded. Exit code 1 where it grew by more than 5 %
 or a result differs by a bit.

@@ -39,7 +39,7 @@ def luminance(faces, path):
 def digest(faces, path):
     """A name for the luminance and the sources of all `faces`, in their order: another one where any of them is another.
 
-    It is kept beside `path`, as of `luminance`, so that only the first call goes through all faces.
+    It is kept beside `path`, as in `luminance`, so that only the first call goes through all faces.
     """
     record = _record(faces, pathlib.Path(path))
     return record['digest'] if record else _go_through(faces, pathlib.Path(path), lambda pixels: None, decoded=False)

@@ -78,6 +78,6 @@ def _remove(copy):
 
 
 def with_progress(faces, split):
-    """The iterable `faces`, with a progress bar; in a log it is told every 10 s."""
+    """The iterable `faces`, with a progress bar; in a log it is a line every 10 s."""
     return tqdm(faces, desc=f'preparing {split}', unit=' faces', leave=False, delay=1,
                 mininterval=0.1 if sys.stderr.isatty() else 10)

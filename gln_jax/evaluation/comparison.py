@@ -7,7 +7,6 @@ split whose scores are complete is not scored again. `report` makes everything e
 import json
 import sys
 
-from etils import epath
 import jax.numpy as jnp
 import numpy as np
 
@@ -15,7 +14,7 @@ from gln_jax import images
 from gln_jax.data import faces as face_data
 from gln_jax.evaluation import methods, one_network, report, scoring
 from gln_jax.evaluation.baselines import fitted
-from gln_jax.runtime import errors, files, picture_grid, provenance
+from gln_jax.runtime import claims, errors, files, picture_grid, provenance
 
 PICTURED_FACES = 6
 SMALL_PICTURES_FROM = 7  # columns; fewer are shown at twice their size
@@ -55,7 +54,7 @@ def compare(chosen, config, sets, protocol, output, label='', limit=None):
         'command': provenance.command(), 'commits': [provenance.commit()], 'processor': provenance.processor(),
         'devices': provenance.devices(), 'versions': provenance.versions(), 'batch': scoring.BATCH_SIZE,
         'seconds_per_face': {}}
-    output = epath.Path(output)
+    output = claims.made(output, 'the report')
     record = _begun(output, json.loads(json.dumps(record)))
     chosen = {name: chosen[name] for name in record['methods']}  # in their order there, which is that of its scores
     missing = [split for split, faces in sets.items()
@@ -66,7 +65,7 @@ def compare(chosen, config, sets, protocol, output, label='', limit=None):
     if missing or not record['seconds_per_face']:
         restorers = methods.restorers(chosen, config, training_faces)
         record['seconds_per_face'] = record['seconds_per_face'] or _seconds_per_face(restorers, config, sets)
-        record['commits'] = list(dict.fromkeys([*record['commits'], provenance.commit()]))
+        record['commits'] = provenance.with_this_commit(record['commits'], output)
         _write(output, record)
         for split in missing:
             _score(restorers, config, split, sets[split], record, output)
@@ -86,10 +85,6 @@ def _check_people(split, faces, limit):
 
 def _begun(output, record):
     """The record in the folder, if it is of this comparison; else `record`, which is written there first."""
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise errors.InputError(f'{output}: is, or lies below, a file; name a folder for the report') from None
     if (output / report.RECORD).exists():
         before = report.record_in(output)
         for field in DEFINING:

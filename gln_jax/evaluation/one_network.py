@@ -8,12 +8,11 @@ import io
 import json
 from pathlib import Path
 
-from etils import epath
 import numpy as np
 
-from gln_jax import metrics, weights
+from gln_jax import images, metrics, weights
 from gln_jax.evaluation import scoring
-from gln_jax.runtime import errors, files, picture_grid
+from gln_jax.runtime import claims, errors, files, picture_grid
 
 PICTURED_FACES = 6
 PICTURED = {'lr': 'input', 'bicubic': 'bicubic', 'gln': 'GLN', 'truth': 'truth'}  # columns and their titles
@@ -72,11 +71,7 @@ def evaluate(upsampler, config, faces, protocol='paper', output=None, data='', c
 
 def prepared_output(output):
     """The folder as a Path, made if need be. Raises InputError where our files would replace somebody else's."""
-    output = epath.Path(output)
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise errors.InputError(f'{output}: is, or lies below, a file; name a folder for the scores') from None
+    output = claims.made(output, 'the scores')
     present = [name for name in FILES if (output / name).exists()]
     if present and not _is_ours(output / weights.SCORES):
         raise errors.InputError(f'{output / present[0]}: was not written by an evaluation and would be replaced; '
@@ -86,9 +81,10 @@ def prepared_output(output):
 
 def table(summary):
     """The lines that the terminal shows, of what `evaluate` returns."""
-    lr_size = summary['face_size'] // summary['scale']
+    hr_size = summary.get('face_size', images.FACE_SIZE)  # a comparison's faces have it, and older scores do not say it
+    lr_size = hr_size // summary['scale']
     lines = [f'{summary["data"] or "faces"}: {summary["images"]} images of {summary["identities"]} people; '
-             f'{summary["scale"]}x, {lr_size}x{lr_size} to {summary["face_size"]}x{summary["face_size"]}, '
+             f'{summary["scale"]}x, {lr_size}x{lr_size} to {hr_size}x{hr_size}, '
              f'{summary["degradation"]} degradation; protocol {summary["protocol"]}']
     if summary['identities'] < metrics.FEWEST_PEOPLE:
         lines.append(f'too few people for an interval, which takes {metrics.FEWEST_PEOPLE} or more')

@@ -120,8 +120,8 @@ def _result(scores, seconds_per_face):
             result['minus_gln'][method][measure] = one_network.finite_mean(difference)
             columns.append(difference)
             owners.append((result['minus_gln'][method], measure))
-    intervals = metrics.bootstrap_intervals(np.stack(columns, axis=1), groups=people)
-    for (owner, measure), interval in zip(owners, intervals, strict=True):
+    for (owner, measure), column in zip(owners, columns, strict=True):
+        interval = metrics.bootstrap_interval(column, groups=people)
         owner[f'{measure}_interval'] = interval if interval is None else list(interval)
     return result
 

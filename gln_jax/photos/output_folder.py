@@ -25,15 +25,12 @@ class OutputFolder:
 
     def __init__(self, folder, overwrite=False):
         """Makes the folder. Raises InputError where that cannot be done or nothing can be written into it."""
-        self.folder, self._overwrite = pathlib.Path(folder), overwrite
+        self.folder, self._overwrite = pathlib.Path(claims.made(folder, 'the results')), overwrite
         self._notes, self._lock = self.folder / UNFINISHED, threading.Lock()
         self._settings, self._ours, self._done = {}, set(), {}
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.folder):
                 pass
-        except (FileExistsError, NotADirectoryError):
-            raise errors.InputError(f'{folder}: is, or lies below, a file; name a folder for the results') from None
         except PermissionError:
             raise errors.InputError(f'{folder}: no permission to write there; name another folder') from None
 

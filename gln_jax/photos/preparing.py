@@ -101,10 +101,7 @@ class Journal:
         self._done = {}
         settings = json.loads(json.dumps(settings))
         if not self._path.exists():
-            try:
-                output.mkdir(parents=True, exist_ok=True)
-            except (FileExistsError, NotADirectoryError):
-                raise errors.InputError(f'{output}: is, or lies below, a file; name a folder for the faces') from None
+            claims.made(output, 'the faces')
             if any(output.iterdir()):
                 raise errors.InputError(f'{output}: is not empty and was not made by prepare; name another folder')
             files.write(self._path, json.dumps(settings) + '\n')

@@ -88,7 +88,7 @@ def comparison(lr, restored, known):
 def whole_comparison(photo, result):
     """The JPEG file of a photograph, its bicubic enlargement and the result, labelled, all reduced to COMPARED_SIDE.
 
-    photo, result: uint8 [H, W, C] as of `reading.Picture`.
+    photo, result: uint8 [H, W, C] as in `reading.Picture`.
     """
     height, width = result.shape[:2]
     reduction = min(1, COMPARED_SIDE / max(height, width))

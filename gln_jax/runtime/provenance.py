@@ -19,7 +19,7 @@ PACKAGE = pathlib.Path(gln_jax.__file__).resolve().parent
 FILE = 'provenance.json'
 
 
-def record(workdir, faces, digest, initial=None, teacher=None, convolutions='direct'):
+def record(workdir, faces, digest, initial=None, teacher=None, computing=None):
     """Writes FILE into `workdir`: of a run that begins, as the start counts of one that is continued.
 
     Args:
@@ -28,7 +28,7 @@ def record(workdir, faces, digest, initial=None, teacher=None, convolutions='dir
         digest: a name for the contents of these faces.
         initial: its initial generator, as returned by `weights.load_generator`, or None; its own record is kept.
         teacher: the generator that it learns from, as `initial`; its name and a digest of its parameters are kept.
-        convolutions: the form in which they are computed, as returned by `models.convolutions.form_here`.
+        computing: how it computes: 'compute_dtype', the number format of its matrix work, and 'convolutions', their form.
     """
     files.write(files.path(workdir) / FILE, json.dumps({
         'command': command(),
@@ -36,8 +36,8 @@ def record(workdir, faces, digest, initial=None, teacher=None, convolutions='dir
         'training_faces': counts(faces),
         'training_digest': digest,
         'devices': devices(),
-        'convolutions': convolutions,
         'versions': versions(),
+        **(computing or {}),
         **({'started_from': initial.card.get('provenance', {})} if initial else {}),
         **({'taught_by': {'network': teacher.description, 'parameters': teacher.digest}} if teacher else {}),
     }, indent=2) + '\n')
@@ -80,6 +80,16 @@ def _git(*command):
         return subprocess.run(['git', *command], cwd=PACKAGE, env=others, capture_output=True, text=True).stdout.strip()
     except OSError:
         return ''
+
+
+def with_this_commit(commits, where):
+    """`commits`, at which scores in the folder `where` were made, and the current one; a warning where that is another."""
+    here = commit()
+    if commits and here not in commits:
+        print(f'warning: {where}: what is there was scored at commit {", ".join(each or "unknown" for each in commits)}, and '
+              f'this is {here or "unknown"}: two versions of the code in one table, which will name both; a new folder has one',
+              file=sys.stderr)
+    return list(dict.fromkeys([*commits, here]))
 
 
 def devices():

@@ -53,6 +53,7 @@ def checked(config, workdir, initial, teacher, to_be_scored):
     run = run._replace(faces=faces, digest=digest)
     if saved:
         workdirs.check_goes_on_as_it_began(workdir, faces, digest, initial is not None, run.teacher)
+        run = _in_the_dtype_that_it_began_with(run)
     if to_be_scored:
         face_data.load(config, config.validation.test_split)  # a wrong name is an error now, and not when training has ended
     return run
@@ -65,7 +66,8 @@ def begun(run, initial, teacher):
     parameters = run.initial.parameters if run.initial else None
     state = hosts.from_first(lambda: steps.create_state(run.config, parameters), steps.shape_after(run.config, 0))
     if hosts.is_first():
-        provenance.record(run.workdir, run.faces, run.digest, run.initial, run.teacher, _convolutions(run, state))
+        provenance.record(run.workdir, run.faces, run.digest, run.initial, run.teacher,
+                          {'compute_dtype': _dtype(run.config), 'convolutions': _convolutions(run, state)})
     return state, run
 
 
@@ -78,6 +80,22 @@ def continued(run, state):
 
 def _convolutions(run, state):
     return convolutions.form_here(state.generator, precision.of(run.config))
+
+
+def _in_the_dtype_that_it_began_with(run):
+    """'auto' is another number format on a CPU than on an accelerator, and a run that moved would go on in another one."""
+    began, here = provenance.of(run.workdir).get('compute_dtype'), _dtype(run.config)
+    if began in (None, here):
+        return run
+    if hosts.is_first():
+        print(f'computing in {began}, as this run began, and not in {here}, which is usual on these devices')
+    config = run.config.copy_and_resolve_references()
+    config.compute_dtype = began
+    return run._replace(config=config)
+
+
+def _dtype(config):
+    return jnp.dtype(precision.of(config)).name
 
 
 def _initial(config, initial):

@@ -10,12 +10,7 @@ CONFIG = 'config.json'
 
 def check_is_free(workdir, config):
     """Makes the folder and finds it empty or this run's: nobody else's is written to, no other run continued."""
-    try:
-        workdir.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise errors.InputError(f'{workdir}: is a file; name a folder, --workdir=DIR') from error
-    except FileNotFoundError as error:
-        raise errors.InputError(f'{workdir}: cannot be made ({error}); name another --workdir') from error
+    claims.made(workdir, 'the run, --workdir=DIR')
     path = workdir / CONFIG
     if path.exists():
         differences = settings.differences(_config_in(path), config)

@@ -4,7 +4,7 @@ import json
 import sys
 import time
 
-from gln_jax.runtime import errors, files, provenance
+from gln_jax.runtime import claims, errors, files, provenance
 
 SETTINGS, PARTS, COMMITS = 'settings.json', 'scored', 'commits.json'
 """What the folder is for, the folder in it of the scores so far, a JSON file each, and the commits that made them."""
@@ -21,11 +21,7 @@ def claimed(output, settings):
     Raises:
         InputError: it holds other files, or a study with other settings; nothing in it was changed.
     """
-    folder = files.path(output)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise errors.InputError(f'{output}: is, or lies below, a file; name a folder, --output=DIR') from None
+    folder = claims.made(output, 'the study, --output=DIR')
     settings = json.loads(json.dumps(settings))
     if (folder / SETTINGS).exists():
         found = _settings_in(folder / SETTINGS)
@@ -55,8 +51,7 @@ def worked_through(folder, jobs):
             results[name] = json.loads(path.read_text())
             continue
         if not made:
-            found = dict.fromkeys([*commits(folder), provenance.commit()])
-            files.write(folder / COMMITS, json.dumps(list(found)) + '\n')
+            files.write(folder / COMMITS, json.dumps(provenance.with_this_commit(commits(folder), folder)) + '\n')
         now = time.monotonic()
         if now - reported >= SECONDS_BETWEEN_REPORTS and made:
             reported = now
