@@ -44,7 +44,7 @@ def convolved(maps, kernel):
 
 
 def form_here(parameters, dtype):
-    """The form on the device that is there: 'fourier' if one of the kernels among the parameters goes that way, or 'direct'."""
+    """The form on this device: 'fourier' if one of the kernels among the parameters goes that way, or 'direct'."""
     takes_fourier = any(_goes_through_fourier(leaf.shape, dtype) for leaf in jax.tree.leaves(parameters))
     return 'fourier' if takes_fourier and jax.default_backend() == 'cpu' else 'direct'
 
