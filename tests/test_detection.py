@@ -95,6 +95,10 @@ def test_photographs_are_searched_finely_and_in_turned_copies_within_bounds():
         assert all(size <= detection.COARSELY_SEARCHED_PIXELS * 1.001 for size, (_, roll) in zip(pixels, searches) if roll)
         assert {roll for _, roll in searches} == {0, *detection.ROLLS}
     assert max(scale for scale, _ in detection._searches(3000, 4000)) > 0.7  # 40 pixels become 28
+    for height, width in ((100, 20_000), (20_000, 100), (3000, 4000)):
+        for scale, roll in detection._searches(height, width):
+            turned, _, _ = detection._turned(np.zeros((round(height * scale), round(width * scale)), np.uint8), roll)
+            assert turned.size < 1.05 * (detection.TURNED_PIXELS if roll else detection.FINELY_SEARCHED_PIXELS)
     assert max(scale for scale, _ in detection._searches(1000, 1000)) == 2
 
 

@@ -77,7 +77,7 @@ def test_drawn_photographs_become_aligned_faces_and_every_rejection_is_told(run,
     assert reasons['again/copy.jpg'].startswith('duplicate of Anna_NumberA_0001.png')
     assert reasons['small.png'].startswith('too small: spans 6') and reasons['blurred.png'].startswith('blurred')
     assert reasons['wall.png'] == 'no face was found' and 'cannot be read' in reasons['broken.jpg']
-    assert 'HEIC or the like; convert it' in reasons['phone.heic'] and len(reasons) == 6
+    assert 'a damaged HEIC' in reasons['phone.heic'] and len(reasons) == 6
 
     index = rows(tmp_path / 'out/index.csv')
     assert [row['identity'] for row in index] == [f'Anna_Number{letter}' for letter in 'AABBCC']

@@ -238,11 +238,10 @@ def test_one_photograph_has_a_bar_of_its_steps_at_a_terminal(network, tmp_path, 
         assert step in sys.stderr.getvalue()
 
 
-@pytest.mark.parametrize('ending, format_', [('heic', 'HEIF'), ('avif', 'AVIF')])
-def test_what_phones_make_is_restored(run, tmp_path, ending, format_):
+@pytest.mark.parametrize('ending', ['heic', 'avif'])
+def test_what_phones_make_is_restored(run, tmp_path, ending):
     file = tmp_path / f'me.{ending}'
-    pillow_heif.register_heif_opener()
-    Image.fromarray(photo()).save(file, format_, quality=95)
+    (pillow_heif.from_pillow if ending == 'heic' else lambda picture: picture)(Image.fromarray(photo())).save(file, quality=95)
     code, said, _ = run('-i', file, '--eyes', eyes_text(), '--no-disagreement')
     assert code == 0 and written(tmp_path / 'out')[-1] == 'restored_imgs/me.png'
 

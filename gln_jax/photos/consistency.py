@@ -32,7 +32,7 @@ def back_projected(hr, lr, scale, degradation):
     and not 0.067. Shapes and range as in `consistency`; returns float32 [n, 128, 128, 1], clipped to [0, 1] after each
     turn.
     """
-    back = _back_projection(hr.shape[1], scale, degradation)
+    back = back_projection(hr.shape[1], scale, degradation)
     for _ in range(TURNS):
         missing = lr - images.degrade(hr, scale, degradation)
         change = jnp.einsum('hy,nyxc,wx->nhwc', back, missing, back, precision='highest')
@@ -41,7 +41,7 @@ def back_projected(hr, lr, scale, degradation):
 
 
 @functools.cache
-def _back_projection(size, scale, degradation):
+def back_projection(size, scale, degradation):
     """The matrix float32 [size, size / scale] that makes of LR pixels the bicubic image whose degradation they are."""
     reduction = images.reduction_matrix(size, scale, degradation).astype(np.float64)
     enlargement = images.enlargement_matrix(size // scale, scale, 'bicubic')

