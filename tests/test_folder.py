@@ -243,6 +243,12 @@ def test_an_index_as_spreadsheets_save_it(root, index):
                                                       ('pictures/c.png', 'test', 'my faces', 'Bob')]
 
 
+def test_a_long_path_with_backslashes_is_no_name_that_is_too_long(root):
+    save(root / ('a' * 200) / f'{"b" * 200}.png')
+    write_index(root, [{'file': f'{"a" * 200}\\{"b" * 200}.png', 'split': 'train'}])
+    assert [entry.file for entry in folder_contents.contents(root).entries] == [f'{"a" * 200}/{"b" * 200}.png']
+
+
 def test_a_backslash_may_be_part_of_a_name(root):
     save(root / 'a\\b.png')
     write_index(root, [{'file': 'a\\b.png', 'split': 'train'}])

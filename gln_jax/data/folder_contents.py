@@ -81,7 +81,7 @@ def _listed_in_index(folder):
 def _named_file(folder, name, where):
     """The path below the folder, with '/', that a list means by `name`. Raises InputError where there is no such file."""
     for path in (name, name.replace('\\', '/')):
-        if path and (folder / path).is_file():
+        if path and os.path.isfile(folder / path):  # which is false for names that are too long
             return pathlib.PurePosixPath(path).as_posix()
     raise errors.InputError(f'{where}: lists {name!r}, and there is no such file; paths are relative to {folder}')
 
