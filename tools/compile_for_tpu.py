@@ -33,7 +33,7 @@ import numpy as np
 
 from gln_jax import images
 from gln_jax import config as settings
-from gln_jax.models import gln
+from gln_jax.models import factory
 from gln_jax.runtime import command_line, errors, files, provenance
 from gln_jax.training import run, schedule, steps
 from tools import compiled_text
@@ -189,7 +189,7 @@ def _topology(name):
 def _as_on_tpu(config, columns_at_once):
     """The config with what 'auto' and 0 mean on a TPU; here the backend is the CPU."""
     config.compute_dtype = 'bfloat16'
-    config.columns_at_once = columns_at_once or config.columns_at_once or gln.COLUMNS_AT_ONCE_ON_TPU
+    config.columns_at_once = columns_at_once or config.columns_at_once or factory.COLUMNS_AT_ONCE_ON_TPU
     settings.check(config)
     return config
 
