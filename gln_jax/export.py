@@ -31,34 +31,49 @@ def onnx(loaded):
         from gln_jax.models import onnx_graph
     except ModuleNotFoundError as error:
         raise errors.InputError('--format=onnx needs the package onnx: pip install onnx, or -r requirements/export.txt') from error
-    function, shape, digest = _network(loaded)
+    apply, parameters, shape, digest = _network(loaded)
     metadata = {
         'config': settings.to_json(loaded.config), 'conventions': json.dumps(images.conventions(loaded.config.scale)),
         'card': json.dumps(loaded.card), 'digest': digest, 'license': LICENSE, 'name': loaded.description,
         'degradation': loaded.config.degradation}
     try:
-        return onnx_graph.model(function, shape, metadata)
+        return onnx_graph.model(lambda lr: apply(parameters, lr), shape, metadata)
     except NotImplementedError as error:
         raise errors.InputError(f'{loaded.description}: {error}; --format=stablehlo takes any network') from error
 
 
+def onnx_between(loaded, partner):
+    """The bytes of an ONNX file with a second input, float32 'share' []: so far from `partner`'s parameters to `loaded`'s.
+
+    Both are a `weights.Loaded` of one kind of network; a share may be above 1.
+    """
+    from gln_jax.models import onnx_graph
+    apply, _, shape, _ = _network(loaded)
+    ends = _network(partner)[1], _network(loaded)[1]
+
+    def between(lr, share):
+        return apply(jax.tree.map(lambda start, end: (1 - share) * start + share * end, *ends), lr)
+
+    return onnx_graph.model(between, shape, {'name': f'between {partner.description} and {loaded.description}', 'license': LICENSE}, ['share'])
+
+
 def stablehlo(loaded):
     """The bytes of the StableHLO file of a `weights.Loaded`."""
-    function, shape, _ = _network(loaded)
+    apply, parameters, shape, _ = _network(loaded)
     n, = jax.export.symbolic_shape('n')
-    exported = jax.export.export(jax.jit(function), platforms=PLATFORMS)(jax.ShapeDtypeStruct((n, *shape), np.float32))
+    exported = jax.export.export(jax.jit(lambda lr: apply(parameters, lr)), platforms=PLATFORMS)(jax.ShapeDtypeStruct((n, *shape), np.float32))
     return bytes(exported.serialize())
 
 
 def _network(loaded):
-    """(the function of LR images, the shape of one, the digest of its parameters)."""
+    """(the function of parameters and LR images, the parameters, the shape of an LR image, the parameters' digest)."""
     with np.errstate(over='ignore'):  # refused below
         parameters = jax.tree.map(lambda leaf: np.float32(np.float16(leaf)), loaded.parameters)
     if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(parameters)):
         raise errors.InputError(f'{loaded.description}: has parameters that are not finite in 16 bits')
     apply = precision.applied(factory.generator(loaded.config), np.float32)
     size = images.FACE_SIZE // loaded.config.scale
-    return lambda lr: apply(parameters, lr), (size, size, 1), weights.digest(parameters)
+    return apply, parameters, (size, size, 1), weights.digest(parameters)
 
 
 def main(arguments=None):

@@ -73,10 +73,13 @@ def _write_networks(folder):
         name, scale, degradation = upsampler.description, upsampler.scale, upsampler.degradation
         if degradation == 'bicubic':
             raise errors.InputError(f'{name}: the page reduces faces by the Gaussian blur, and this network takes bicubic ones')
-        files.write(folder / f'{name}.onnx', export.onnx(weights.load_generator(name)))
+        loaded = weights.load_generator(name)
+        partner = loaded.card.get('undamaged')  # photographs are restored by weights between both
+        files.write(folder / f'{name}.onnx', export.onnx_between(loaded, weights.load_generator(partner)) if partner else export.onnx(loaded))
         matrices[f'back of {name}'] = consistency.back_projection(images.FACE_SIZE, scale, degradation)
         networks.append({'name': name, 'scale': scale, 'blur_sigma': images.BLUR_SIGMA[scale],
-                         'limit': _limit(upsamplers, upsampler), 'calibration': _calibration(upsampler.calibration)})
+                         'limit': _limit(upsamplers, upsampler), 'shares': face_upsampling.SHARES if partner else None,
+                         'calibration': _calibration(upsampler.calibration)})
     files.write(folder / 'yunet.onnx', _yunet())
     starts = np.cumsum([0, *(matrix.size for matrix in matrices.values())]).tolist()
     files.write(folder / 'numbers.bin', np.concatenate([matrix.ravel() for matrix in matrices.values()]).astype('<f4').tobytes())

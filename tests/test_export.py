@@ -128,3 +128,13 @@ def test_parameters_beyond_16_bits_are_refused(tmp_path):
     loaded.parameters['Conv_0']['bias'][0] = 1e6
     with pytest.raises(weights.errors.InputError, match='16 bits'):
         export.stablehlo(loaded)
+
+
+def test_a_network_between_two_has_a_share_as_input():
+    loaded, partner = (weights.load_generator(name) for name in ('x8-fast-gan', 'x8-fast'))
+    session, _ = in_onnxruntime(export.onnx_between(loaded, partner))
+    lr = lr_images(loaded, 2)
+    for share in (0, 0.3, 1, 1.5):
+        between = jax.tree.map(lambda start, end: start + np.float32(share) * (end - start), partner.parameters, loaded.parameters)
+        hr, = session.run(None, {'lr': lr, 'share': np.array(share, np.float32)})
+        np.testing.assert_allclose(hr, by_jax(loaded._replace(parameters=between), lr), rtol=0, atol=2e-5)

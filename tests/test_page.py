@@ -121,8 +121,7 @@ def restored(tab):
 
 
 def by_python(file, eyes, upsamplers):
-    pixels = np.asarray(Image.open(file).convert('RGB'))
-    return gln_jax.restore(pixels, [tuple(map(tuple, np.round(pair, 3))) for pair in eyes], upsamplers, disagreement=False)
+    return gln_jax.restore(str(file), [tuple(map(tuple, np.round(pair, 3))) for pair in eyes], upsamplers, disagreement=False)
 
 
 def photograph(number):

@@ -1,3 +1,4 @@
+import json
 import re
 
 import numpy as np
@@ -13,14 +14,26 @@ def test_a_row_has_the_networks_size_and_its_rates(monkeypatch, capsys):
     speed.main(['--networks=gln3', '--scales=8', '--batch-sizes=4', '--dtypes=float32,bfloat16'])
     *_, in_float32, in_bfloat16, starts = capsys.readouterr().out.splitlines()
     for row, dtype in ((in_float32.split(), 'float32'), (in_bfloat16.split(), 'bfloat16')):
-        assert row[:4] == ['gln3', '8', dtype, '4'] and row[5] == '4,412,346'
-        assert float(row[6]) > float(row[8]) > 0, 'training is slower than restoring'
+        assert row[:5] == ['gln3', '8', dtype, '4', 'fourier'] and row[6] == '4,412,346'
+        assert float(row[7]) > float(row[9]) > 0, 'training is slower than restoring'
     cold, warm = (float(number) for number in re.findall(r'([\d.]+) s', starts))
     assert cold > warm > 0
 
 
+def test_both_forms_are_measured_and_written_down(monkeypatch, tmp_path):
+    monkeypatch.setattr(scoring, 'SECONDS_EACH', 0.0)
+    monkeypatch.setattr(speed, '_cold_starts', lambda *_: (0, 0))
+    speed.main(['--networks=gln4', '--scales=8', '--batch-sizes=4', '--forms=direct,fourier', f'--json={tmp_path / "rows"}'])
+    direct, fourier = json.loads((tmp_path / 'rows').read_text())
+    for row, form in ((direct, 'direct'), (fourier, 'fourier')):
+        assert (row['network'], row['scale'], row['batch_size'], row['form']) == ('gln4', 8, 4, form)
+        assert row['restores_per_second'] > 0 < row['trains_per_second']
+    assert direct['multiply_adds'] == fourier['multiply_adds'] == pytest.approx(1.24e9, rel=0.01)
+    assert direct['memory_bytes'] != fourier['memory_bytes'], 'these are two programs'
+
+
 @pytest.mark.parametrize('arguments, message', [
-    (['--networks=gln9'], 'config.network'), (['--scales=3'], 'config.scale'), (['--batch-sizes=3'], '--batch-sizes'),
+    (['--forms=winograd'], "'winograd' is none of"), (['--networks=gln9'], 'config.network'), (['--scales=3'], 'config.scale'), (['--batch-sizes=3'], '--batch-sizes'),
     (['--dtypes=float33'], "'float33' is none of"), (['--dtypes=auto'], "'auto' is none of")])
 def test_what_cannot_be_measured_is_said(arguments, message, monkeypatch, capsys):
     monkeypatch.setattr(scoring, 'SECONDS_EACH', 0.0)

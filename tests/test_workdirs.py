@@ -14,7 +14,7 @@ from gln_jax.data import faces as face_data
 from gln_jax.data import pipeline, preparation
 from gln_jax.data.synthetic import dataset
 from gln_jax.runtime import errors, precision, provenance
-from gln_jax.training import checkpoints, run, schedule, workdirs
+from gln_jax.training import checkpoints, opening, run, schedule, steps, workdirs
 
 STEPS = 2
 
@@ -116,6 +116,23 @@ def test_a_run_that_goes_on_needs_its_start_no_more(config, finished, tmp_path, 
     run.train(config, tmp_path / 'run', **weights.for_training(config, finished))
     run.train(config, tmp_path / 'run', **weights.for_training(config, tmp_path / 'gone'))
     assert f'continuing from step {STEPS}' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('network, recorded, is_said', [
+    ('gln4', {}, True), ('gln4', {'convolutions': 'direct'}, True), ('gln4', {'convolutions': 'fourier'}, False),
+    ('gn_only', {}, False)])
+def test_a_run_that_began_with_direct_convolutions_goes_on_and_says_so(config, network, recorded, is_said, tmp_path):
+    config = settings.from_json(settings.to_json(config))
+    config.network = network
+    (tmp_path / provenance.FILE).write_text(json.dumps(recorded))
+    going_on = opening.Run(config, tmp_path, *[None] * (len(opening.Run._fields) - 2))
+    said = opening.continued(going_on, steps.shape_after(config, 0).replace(step=1))
+    changed = '; it began with convolutions in the direct form and goes on with the fourier one, equal up to rounding'
+    assert said == 'continuing from step 1' + (changed if is_said else '')
+
+
+def test_the_form_of_convolutions_is_recorded(finished):
+    assert provenance.of(finished)['convolutions'] == 'direct', 'a network without convolutions'
 
 
 def test_a_run_goes_on_in_the_number_format_that_it_began_with(half_done, monkeypatch, capsys):

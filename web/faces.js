@@ -1,8 +1,6 @@
 // Finds faces and their eyes, as gln_jax/photos/detection.py, eyes.py and face_windows.py do. Eyes are [[x, y], [x, y]] in
 // pixels of the photograph, the left one in the image first. Photographs are searched upright only, which shows faces tilted by up to 30 degrees.
-
 import {after, areaTaps, cut, interpolated, inverse, picture, resampled, resized} from './images.js';
-
 const MOST_SEARCHED = 3_000_000;  // pixels, fewer than in Python: a browser has one core for it
 const STRIDES = [8, 16, 32], OVERLAP = 0.3;  // of YuNet, and of two boxes of which it keeps the better one
 const SIZE = 48, CELLS = 12, DIRECTIONS = 8, PITCH = 2, CORNER = [15, 11];  // of a window, as in face_windows.py
@@ -64,17 +62,13 @@ async function search(photo, scale, yunet, ort, {LEAST_SCORE}) {
         x: at(boxes, 4 * i, 0) - boxWidth / 2, y: at(boxes, 4 * i, 1) - boxHeight / 2});
     }
   }
-  const kept = [];
-  for (const face of found.sort((one, other) => other.score - one.score)) {
-    if (kept.every(other => overlap(face, other) <= OVERLAP) && distanceOf(face.eyes) > 0) kept.push(face);
-  }
-  return kept;
+  return found.sort((one, other) => other.score - one.score).reduce((kept, face) =>
+    kept.every(other => overlap(face, other) <= OVERLAP) && distanceOf(face.eyes) > 0 ? [...kept, face] : kept, []);
 }
 
 function overlap(one, other) {
-  const across = Math.min(one.x + one.width, other.x + other.width) - Math.max(one.x, other.x);
-  const down = Math.min(one.y + one.height, other.y + other.height) - Math.max(one.y, other.y);
-  const shared = Math.max(0, across) * Math.max(0, down);
+  const along = (start, length) => Math.max(0, Math.min(one[start] + one[length], other[start] + other[length]) - Math.max(one[start], other[start]));
+  const shared = along('x', 'width') * along('y', 'height');
   return shared / (one.width * one.height + other.width * other.height - shared);
 }
 

@@ -2,14 +2,12 @@
 // A picture is {data: Float32Array, width, height, channels}; pixel (0, 0) is centred at (0, 0). A transform is
 // [a, b, x, c, d, y]: it takes (x, y) to (a x + b y + x, c x + d y + y). Taps are, for each pixel of a result along one axis,
 // the first pixel that counts and the weights from there on.
-
 export const FACE = 128;
 const MARGIN = 4, OVERHANG = 2, FEATHER = 16, MATCHED_SIGMA = 8;
 export function picture(width, height, channels, data = new Float32Array(width * height * channels)) {
   return {data, width, height, channels};
 }
 
-// --- Transforms
 export function toTemplate([[x1, y1], [x2, y2]], [[u1, v1], [u2, v2]]) {
   const across = x2 - x1, down = y2 - y1, length = across ** 2 + down ** 2;
   const real = ((u2 - u1) * across + (v2 - v1) * down) / length, imaginary = ((v2 - v1) * across - (u2 - u1) * down) / length;
@@ -30,13 +28,10 @@ export const magnification = ([a, b, , c, d]) => Math.sqrt(Math.abs(a * d - b * 
 
 /** [left, top, right, bottom] of the upright rectangle that holds what a transform makes of a picture of this size. */
 export function extent(transform, width, height) {
-  const corners = [[-0.5, -0.5], [width - 0.5, -0.5], [width - 0.5, height - 0.5], [-0.5, height - 0.5]]
-    .map(corner => moved(transform, corner));
-  const [xs, ys] = [0, 1].map(axis => corners.map(corner => corner[axis]));
+  const [xs, ys] = [0, 1].map(axis => [-0.5, width - 0.5].flatMap(x => [-0.5, height - 0.5].map(y => moved(transform, [x, y])[axis])));
   return [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
 }
 
-// --- Resampling along the axes
 /** Keys's kernel at distances of at least 0: a = -0.5 where pictures are resampled, -0.75 where OpenCV warps. */
 const keys = a => x => x < 1 ? ((a + 2) * x - a - 3) * x * x + 1 : x < 2 ? ((a * x - 5 * a) * x + 8 * a) * x - 4 * a : 0;
 const bicubic = keys(-0.5);
@@ -53,7 +48,8 @@ export function taps(size, newSize, kernel, reach = Infinity) {
 }
 
 export const enlargingTaps = (size, newSize) => taps(size, newSize, bicubic, 2);
-export const gaussianTaps = (scale, sigma) => taps(FACE, FACE / scale, distance => Math.exp(-0.5 * (distance / sigma) ** 2));
+export const gaussianTaps = (scale, sigma) => taps(FACE, FACE / scale, 
+  distance => Math.exp(-0.5 * (distance / sigma) ** 2), 6 * sigma);
 
 /** Each new pixel the mean of what it covers (OpenCV's INTER_AREA), for sizes no larger than the old ones. */
 export function areaTaps(size, newSize) {
@@ -80,10 +76,8 @@ export function resampled(image, rows, columns) {
   return result;
 }
 
-export function resized(image, width, height) {
-  const of = (size, newSize) => newSize > size ? enlargingTaps(size, newSize) : areaTaps(size, newSize);
-  return resampled(image, of(image.height, height), of(image.width, width));
-}
+const fitting = (size, newSize) => newSize > size ? enlargingTaps(size, newSize) : areaTaps(size, newSize);
+export const resized = (image, width, height) => resampled(image, fitting(image.height, height), fitting(image.width, width));
 
 // --- Warping, as OpenCV's warpAffine does it: places are rounded to 32nds of a pixel
 const sinc = x => x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x);
@@ -92,8 +86,7 @@ const TABLES = Object.fromEntries(Object.entries(KERNELS).map(([name, [length, k
   (_, part) => normalized(Array.from({length}, (_, i) => kernel(Math.abs(i - length / 2 + 1 - part / 32)))))]));
 
 function mirrored(place, size) {
-  if (size === 1) return 0;
-  while (place < 0 || place >= size) place = place < 0 ? -place : 2 * size - 2 - place;
+  while (place < 0 || place >= size) place = size === 1 ? 0 : place < 0 ? -place : 2 * size - 2 - place;
   return place;
 }
 
@@ -158,6 +151,18 @@ export function lrFace(image, transform, {scale, blur_sigma}) {
   const missing = blur_sigma * Math.sqrt(1 - (Math.max(1, pitch) ** 2 - 1) / (scale ** 2 - 1));
   const reducing = gaussianTaps(scale, Math.max(missing, 0.1));
   return resampled(warp(image, transform, FACE, FACE), reducing, reducing);
+}
+
+/** What is left of a difference where the coefficients of its 8x8 blocks come nearer to 0 by `slack`, as photos/consistency.py. */
+export function beyond(difference, slack) {
+  if (!slack) return difference;
+  const cosine = (frequency, pixel) => Math.cos(Math.PI * frequency * (pixel + 0.5) / 8) / (frequency ? 2 : Math.sqrt(8));
+  const [to, from] = [cosine, (pixel, frequency) => cosine(frequency, pixel)].map(entry => Array.from({length: difference.width},
+    (_, i) => ({first: i - i % 8, weights: Float64Array.from({length: 8}, (_, j) => entry(i % 8, j))})));
+  const coefficients = resampled(difference, to, to), {data, width} = coefficients;
+  const free = i => slack[Math.floor(i / width) % 8 * 8 + i % 8];
+  data.forEach((value, i) => { data[i] -= Math.min(free(i), Math.max(-free(i), value)); });
+  return resampled(coefficients, from, from);
 }
 
 // --- Pasting, as photos/pasting.py

@@ -1,23 +1,14 @@
 // The page: what is shown and what is asked of worker.js, which computes.
-
 import {boxOf} from './faces.js';
 const MOST_PIXELS = 60_000_000, SMALLEST_SIDE = 8;
 const SIMD = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11];
 
 const at = selector => document.querySelector(selector);
-const canvas = at('#photo > canvas');
+const canvas = at('#photo > canvas'), waiting = new Map();
 let settings, worker, name, faces = [], asked = 0, generation = 0;
-const waiting = new Map();
 
-function say(text, isError = false) {
-  at('#message').textContent = text;
-  at('#message').classList.toggle('error', isError);
-}
-
-function show(share) {  // of 1; null hides the bar
-  at('#progress').hidden = share === null;
-  at('#progress').value = share ?? 0;
-}
+const say = (text, isError = false) => Object.assign(at('#message'), {textContent: text, className: isError ? 'error' : ''});
+const show = share => Object.assign(at('#progress'), {hidden: share === null, value: share ?? 0});  // of 1; null hides the bar
 
 function ask(task, argument, onShare = () => {}) {
   if (!worker) {  // from a blob, so that this page's content security policy binds it too
@@ -47,9 +38,8 @@ async function decoded(blob) {
     if (Math.min(width, height) < SMALLEST_SIDE) throw new Error(`${size}, too small for a face`);
     if (width * height > MOST_PIXELS) throw new Error(`${size}; at most ${MOST_PIXELS / 1e6} million can be restored here, so reduce it first`);
     [canvas.width, canvas.height] = [width, height];
-    const context = canvas.getContext('2d', {willReadFrequently: true});
-    context.drawImage(image, 0, 0);
-    return context.getImageData(0, 0, width, height);
+    canvas.getContext('2d', {willReadFrequently: true}).drawImage(image, 0, 0);
+    return canvas.getContext('2d').getImageData(0, 0, width, height);
   } finally {
     URL.revokeObjectURL(url);
   }
@@ -72,7 +62,7 @@ async function open(blob, itsName) {
     if (own !== generation) return;
     draw();
     say('Looking for faces …');
-    const found = await ask('find', {data: data.buffer, width, height});
+    const found = await ask('find', {data: data.buffer, width, height, blob});
     if (own !== generation) return;
     faces = found.map(eyes => ({eyes: rounded(eyes)}));
     for (const face of [...faces]) {
@@ -98,10 +88,7 @@ async function restore(face) {
 
 /** Frames and eyes on the photograph, and a card for each face. */
 function draw() {
-  faces.forEach((face, number) => {
-    face.card ??= makeCard(face);
-    fill(face, number + 1);
-  });
+  faces.forEach((face, number) => fill(Object.assign(face, {card: face.card ?? makeCard(face)}), number + 1));
   at('#faces').replaceChildren(...faces.map(face => face.card));
   document.querySelectorAll('.frame, .eye').forEach(part => faces.some(face => face.parts.includes(part)) || part.remove());
   at('#add').disabled = !settings;
@@ -163,8 +150,7 @@ function setEyes(face, eyes) {
 
 function eyeButton(face, which) {
   const button = document.createElement('button'), move = (x, y) => setEyes(face, face.eyes.map((eye, i) => i === which ? [x, y] : eye));
-  button.type = 'button';
-  button.className = 'eye';
+  Object.assign(button, {type: 'button', className: 'eye'});
   button.onpointerdown = event => button.setPointerCapture(event.pointerId);
   button.onpointermove = event => {
     if (!button.hasPointerCapture(event.pointerId)) return;

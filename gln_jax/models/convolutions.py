@@ -43,10 +43,20 @@ def convolved(maps, kernel):
     return _plain(maps, kernel)
 
 
+def form_here(parameters, dtype):
+    """The form on this device: 'fourier' if one of the kernels among the parameters goes that way, or 'direct'."""
+    takes_fourier = any(_goes_through_fourier(leaf.shape, dtype) for leaf in jax.tree.leaves(parameters))
+    return 'fourier' if takes_fourier and jax.default_backend() == 'cpu' else 'direct'
+
+
 def _is_faster_by_fourier(maps, kernel):
-    """Whether it is on CPUs, as measured (docs/speed.md)."""
-    height, width, inputs, filters = kernel.shape
-    return _form == 'fourier' and maps.dtype != jnp.bfloat16 and height == width == 7 and min(inputs, filters) >= 16
+    return _goes_through_fourier(kernel.shape, maps.dtype)
+
+
+def _goes_through_fourier(shape, dtype):
+    """Whether maps of this type and a kernel of this shape [k, k', c, filters] are faster so on CPUs (docs/speed.md)."""
+    return (_form == 'fourier' and dtype != jnp.bfloat16 and len(shape) == 4 and shape[0] == shape[1] == 7
+            and min(shape[2:]) >= 16)
 
 
 def _plain(maps, kernel, padding='SAME'):

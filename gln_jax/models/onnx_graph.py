@@ -21,20 +21,24 @@ SMALL = 1000
 ELEMENTWISE = {'add': 'Add', 'sub': 'Sub', 'mul': 'Mul', 'div': 'Div', 'max': 'Max', 'min': 'Min', 'neg': 'Neg'}
 
 
-def model(function, shape, metadata):
+def model(function, shape, metadata, scalars=()):
     """The bytes of an ONNX model of `function`, from float32 'lr' [n, *shape] to float32 'hr', for any n.
 
-    metadata: dict of texts that the file carries.
+    Args:
+        function: takes lr, and a float32 [] for each of `scalars`, which names further inputs of the model.
+        metadata: dict of texts that the file carries.
     """
     n, = jax.export.symbolic_shape('n')
     with convolutions.traced_in('direct'):
-        traced = jax.make_jaxpr(function)(jax.ShapeDtypeStruct((n, *shape), np.float32))
+        traced = jax.make_jaxpr(function)(
+            jax.ShapeDtypeStruct((n, *shape), np.float32), *[jax.ShapeDtypeStruct((), np.float32)] * len(scalars))
     graph = _Graph()
-    result, = graph.follow(traced.jaxpr, traced.consts, ['lr'])
+    result, = graph.follow(traced.jaxpr, traced.consts, ['lr', *scalars])
     graph.nodes.append(helper.make_node('Identity', [result], ['hr']))
-    ends = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ['n', *sizes])
-            for name, sizes in (('lr', shape), ('hr', traced.out_avals[0].shape[1:]))]
-    whole = helper.make_model(helper.make_graph(graph.nodes, 'gln_jax', ends[:1], ends[1:], graph.initializers),
+    hr, lr, *others = [
+        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, sizes)
+        for name, sizes in [('hr', ['n', *traced.out_avals[0].shape[1:]]), ('lr', ['n', *shape]), *((name, []) for name in scalars)]]
+    whole = helper.make_model(helper.make_graph(graph.nodes, 'gln_jax', [lr, *others], [hr], graph.initializers),
                               opset_imports=[helper.make_opsetid('', OPSET)], ir_version=8, producer_name='gln_jax')
     helper.set_model_props(whole, metadata)
     onnx.checker.check_model(whole, full_check=True)
@@ -158,7 +162,8 @@ class _Graph:
             raise NotImplementedError('a transposed convolution')
         of_maps, of_kernel, of_result = equation.params['dimension_numbers']
         first, last = zip(*equation.params['padding'])
-        found = self.add('Conv', self.add('Transpose', maps, perm=of_maps), np.transpose(kernel, of_kernel),
+        kernel = self.add('Transpose', kernel, perm=of_kernel) if isinstance(kernel, str) else np.transpose(kernel, of_kernel)
+        found = self.add('Conv', self.add('Transpose', maps, perm=of_maps), kernel,
                          pads=first + last, strides=equation.params['window_strides'], dilations=equation.params['rhs_dilation'],
                          group=equation.params['feature_group_count'])
         return self.add('Transpose', found, perm=np.argsort(of_result).tolist())

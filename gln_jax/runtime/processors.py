@@ -36,14 +36,14 @@ def keep_freed_memory():
     """Has what is freed kept for the next request, where the C library is glibc; does nothing elsewhere.
 
     XLA takes memory for a program's intermediate results at each call. glibc gets large pieces from the system each time,
-    page by page with zeros, which takes a quarter of a training step (docs/speed.md). Up to 2 GiB stay with the process.
+    page by page with zeros, which takes a quarter of a training step (docs/speed.md). All stays with the process.
     To be called before there are threads: all have one pool, as the others' pools go back to the system when they are empty.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
         return
-    for option, value in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, 2**31 - 1), (M_ARENA_MAX, 1)):
+    for option, value in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, -1), (M_ARENA_MAX, 1)):
         mallopt(option, value)
 
 

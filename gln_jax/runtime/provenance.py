@@ -19,7 +19,7 @@ PACKAGE = pathlib.Path(gln_jax.__file__).resolve().parent
 FILE = 'provenance.json'
 
 
-def record(workdir, faces, digest, initial=None, teacher=None, compute_dtype=None):
+def record(workdir, faces, digest, initial=None, teacher=None, computing=None):
     """Writes FILE into `workdir`: of a run that begins, as the start counts of one that is continued.
 
     Args:
@@ -28,7 +28,7 @@ def record(workdir, faces, digest, initial=None, teacher=None, compute_dtype=Non
         digest: a name for the contents of these faces.
         initial: its initial generator, as returned by `weights.load_generator`, or None; its own record is kept.
         teacher: the generator that it learns from, as `initial`; its name and a digest of its parameters are kept.
-        compute_dtype: the name of the number format that its matrix work is done in.
+        computing: how it computes: 'compute_dtype', the number format of its matrix work, and 'convolutions', their form.
     """
     files.write(files.path(workdir) / FILE, json.dumps({
         'command': command(),
@@ -37,7 +37,7 @@ def record(workdir, faces, digest, initial=None, teacher=None, compute_dtype=Non
         'training_digest': digest,
         'devices': devices(),
         'versions': versions(),
-        **({'compute_dtype': compute_dtype} if compute_dtype else {}),
+        **(computing or {}),
         **({'started_from': initial.card.get('provenance', {})} if initial else {}),
         **({'taught_by': {'network': teacher.description, 'parameters': teacher.digest}} if teacher else {}),
     }, indent=2) + '\n')

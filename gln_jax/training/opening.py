@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 from gln_jax import config as settings
 from gln_jax.data import faces as face_data
 from gln_jax.data import pipeline
-from gln_jax.models import factory
+from gln_jax.models import convolutions, factory
 from gln_jax.runtime import devices, errors, hosts, precision, provenance
 from gln_jax.training import checkpoints, steps, workdirs
 
@@ -66,8 +66,20 @@ def begun(run, initial, teacher):
     parameters = run.initial.parameters if run.initial else None
     state = hosts.from_first(lambda: steps.create_state(run.config, parameters), steps.shape_after(run.config, 0))
     if hosts.is_first():
-        provenance.record(run.workdir, run.faces, run.digest, run.initial, run.teacher, _dtype(run.config))
+        provenance.record(run.workdir, run.faces, run.digest, run.initial, run.teacher,
+                          {'compute_dtype': _dtype(run.config), 'convolutions': _convolutions(run, state)})
     return state, run
+
+
+def continued(run, state):
+    """What is said of a run that goes on from `state`: its step, and whether its convolutions take another form now."""
+    before, now = provenance.of(run.workdir).get('convolutions', 'direct'), _convolutions(run, state)
+    changed = f'; it began with convolutions in the {before} form and goes on with the {now} one, equal up to rounding'
+    return f'continuing from step {int(state.step):,}' + (changed if before != now else '')
+
+
+def _convolutions(run, state):
+    return convolutions.form_here(state.generator, precision.of(run.config))
 
 
 def _in_the_dtype_that_it_began_with(run):

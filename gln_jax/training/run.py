@@ -36,7 +36,7 @@ def train(config, workdir, initial=None, teacher=None, to_be_scored=False):
         if state is None:
             state, run = opening.begun(run, initial, teacher)
         else:
-            print(f'continuing from step {int(state.step):,}')
+            print(opening.continued(run, state))
         with progress.Progress(config, workdir, int(state.step), validate) if validate else progress.Quiet() as log:
             _loop(run, devices.placed(state), log, ends_at, latest, end_of_stage_1)
             print(log.summary())
