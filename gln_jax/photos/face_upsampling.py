@@ -12,7 +12,7 @@ import numpy as np
 from gln_jax import images, weights
 from gln_jax.models import factory
 from gln_jax.photos import consistency, uncertainty
-from gln_jax.runtime import devices, errors, precision, processes
+from gln_jax.runtime import errors, processes
 
 SHIFT = 0.25
 """LR pixels by which a face is moved to see how much the network's answer depends on its place."""
@@ -63,6 +63,8 @@ class FaceUpsampler:
     is its `trust.Calibration`, or None.
     """
 
+    _undamaged = None
+
     def __init__(self, loaded, batch_size=4, undamaged=None):
         """`loaded`, `undamaged`: each a `weights.Loaded`; `batch_size`: faces that go through the network at once."""
         processes.check_is_no_fork()
@@ -71,8 +73,8 @@ class FaceUpsampler:
         self.description = loaded.description
         self.calibration = uncertainty.from_dict(loaded.card['trust']) if 'trust' in loaded.card else None
         self.batch_size = batch_size
-        self._network = devices.over_devices(precision.applied(factory.generator(loaded.config), jnp.float32))
-        self._parameters, self._undamaged, self._between = loaded.parameters, undamaged and undamaged.parameters, {}
+        self._network = factory.upsampler(loaded.config, loaded.parameters)
+        self._own, self._undamaged, self._between = loaded.parameters, undamaged and undamaged.parameters, {}
         self._own_share = loaded.card.get('share', 1.0)  # of the way, at which the weights in the file lie
 
     def for_jpeg(self, jpeg_steps):
@@ -82,9 +84,9 @@ class FaceUpsampler:
         share = round(float(np.interp(strength(jpeg_steps), *zip(*WAYS))), 2)
         if share not in self._between:
             other = copy.copy(self)
-            other._parameters = jax.tree.map(lambda clean, own: clean + np.float32(share / self._own_share) * (own - clean),
-                                             self._undamaged, self._parameters)
-            other._undamaged = None
+            parameters = jax.tree.map(lambda clean, own: clean + np.float32(share / self._own_share) * (own - clean),
+                                      self._undamaged, self._own)
+            other._network, other._undamaged = functools.partial(self._network.func, parameters), None
             self._between = {**dict(list(self._between.items())[-MOST_BETWEEN + 1:]), share: other}
         return self._between[share]
 
@@ -97,7 +99,7 @@ class FaceUpsampler:
         for start in range(0, len(lr), self.batch_size):
             batch = np.asarray(lr[start:start + self.batch_size], np.float32)
             filled = np.concatenate([batch, np.repeat(batch[-1:], self.batch_size - len(batch), axis=0)])
-            parts.append(np.asarray(self._network(self._parameters, filled))[:len(batch)])
+            parts.append(np.asarray(self._network(filled))[:len(batch)])
         hr = np.concatenate(parts)
         if not np.isfinite(hr).all():
             raise errors.RunError(f'{self.description}: gave values that are not finite; are these the weights of a '
