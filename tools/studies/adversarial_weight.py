@@ -39,6 +39,7 @@ def run(options):
     texts = list(dict.fromkeys([AUTO] * any(map(multiple_of_auto, options.weights)) + options.weights))
     runs.prepared([_with_weight(base, AUTO if multiple_of_auto(text) else text) for text in texts])
     stage_1 = weights.load_for(base, options.init)
+    weights.check_restores_alike(stage_1, base, '--init')  # a fast network of another scale would lend its body alone
     sets = runs.chosen(base, options)
     output = results.claimed(options.output, {
         'study': 'lambda', 'init': stage_1.digest, 'config': options.config,
