@@ -281,6 +281,8 @@ def test_duplicates_are_not_searched_again_where_nothing_changed(run, tmp_path, 
     with monkeypatch.context() as patch:
         patch.setattr(perceptual_hash, 'duplicates', None)
         assert run()[0] == 0 and contents(tmp_path / 'out') == before
+    save(tmp_path / 'photos/larger.png', photo(7, 1.5))  # no duplicate any more
+    assert run()[0] == 0 and len(rows(tmp_path / 'out/index.csv')) == 4
     (tmp_path / 'out' / preparing.DUPLICATES).write_text('{"of": 1')
     (tmp_path / 'photos/larger.png').unlink()
     assert run()[0] == 0 and len(rows(tmp_path / 'out/index.csv')) == 3

@@ -68,8 +68,17 @@ def test_the_commit_is_that_of_the_checkout_of_the_program(tmp_path):
 def test_a_strangers_commit_is_not_named(tmp_path, monkeypatch):
     stranger = committed(tmp_path / 'stranger')
     assert commit_of(stranger / 'env/lib/site-packages/gln_jax') == ''
+    git(stranger, 'add', '-f', '.')
+    git(stranger, 'commit', '-m', 'the environment as well')
+    assert commit_of(stranger / 'env/lib/site-packages/gln_jax') == ''
+    mine = committed(tmp_path / 'mine')
+    (mine / 'gln_jax').mkdir()
+    (mine / 'gln_jax' / '__init__.py').touch()
+    git(mine, 'add', '.')
+    git(mine, 'commit', '-m', 'program')
+    commit = commit_of(mine / 'gln_jax')
     monkeypatch.setenv('GIT_DIR', str(stranger / '.git'))  # as inside of a hook
-    assert commit_of(tmp_path / 'elsewhere' / 'gln_jax') == ''
+    assert commit and commit_of(mine / 'gln_jax') == commit
 
 
 def test_a_folder_without_a_record_says_nothing(tmp_path):

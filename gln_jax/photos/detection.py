@@ -49,7 +49,7 @@ FACE_WIDTH = 2.755
 BOX_EYES = 0.397
 
 SMALLEST = 8
-"""Pixels from cheek to cheek: with less than 3 between the eyes they cannot be told apart."""
+"""Pixels from cheek to cheek: with less than 3 between the eyes they cannot be distinguished."""
 
 SAME_FACE = 0.5
 """Widths of the larger of two boxes; of finds whose middles are no further apart, only one is a face."""

@@ -20,7 +20,7 @@ AXIS = 'batch'
 DEVICE_COUNT = '--xla_force_host_platform_device_count'
 
 FACES_OF_A_DEVICE = 4
-"""Fewer faces than these are no work for a device of its own, where there are more than two: each steps all parameters."""
+"""Fewer faces than these are no work for a device of its own, where there are more than two: each steps all parameters. An estimate."""
 
 MEMORY_OF_A_DEVICE = 2**30
 """Bytes that a device needs: its copy of the state, its gradients, and a training step of GLN8 on FACES_OF_A_DEVICE faces."""

@@ -64,7 +64,7 @@ def bars(groups, series, title):
             places = np.arange(len(groups)) + (number + 0.5) * width - 0.4
             axis.bar(places, values, 0.9 * width, color=colour, label=name)
         low, high = min(map(min, series.values())), max(map(max, series.values()))
-        if low > 0.5 * high:  # bars that are all tall are told apart by their tops
+        if low > 0.5 * high:  # bars that are all tall are distinguished by their tops
             axis.set_ylim(bottom=np.floor(low - 1))
         axis.set_xticks(range(len(groups)), [textwrap.fill(group, 10, break_long_words=False) for group in groups])
         axis.grid(False, axis='x')
