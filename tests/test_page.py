@@ -95,6 +95,13 @@ def choose(tab, file):
     return message(tab)
 
 
+def take_example(tab):
+    """Gives the page its example and waits for its faces; returns the message."""
+    tab.evaluate("document.querySelector('#message').textContent = ''")
+    tab.click('#example')
+    return message(tab)
+
+
 def message(tab):
     tab.locator('#message', has_text=DONE).wait_for(timeout=1000 * SECONDS)
     return tab.inner_text('#message')
@@ -144,8 +151,7 @@ def photograph(number):
 def test_the_example_is_found_and_restored_as_in_python(tab, folder, upsamplers):
     assert 'not evidence' in tab.inner_text('.caution')
     assert not [url for _, url in tab.asked if url.endswith('.onnx')], 'networks are loaded before they are needed'
-    tab.click('#example')
-    assert message(tab) == '6 faces found.'
+    assert take_example(tab) == '6 faces found.'
     pixels = np.asarray(Image.open(folder / 'example.png').convert('RGB'))
     eyes = eyes_of(tab)
     known = sorted(face.eyes for face in detection.detect(pixels))
@@ -205,8 +211,7 @@ def test_no_byte_goes_anywhere_as_the_policy_forbids_it(tab, address):
 
 
 def test_an_eye_is_dragged_and_moved_by_keys_and_the_face_restored_again(tab, folder, upsamplers):
-    tab.click('#example')
-    message(tab)
+    take_example(tab)
     before, first = eyes_of(tab), restored(tab)[0]
     eye = tab.get_by_label('Left eye of face 1')
     eye.scroll_into_view_if_needed()
@@ -232,8 +237,7 @@ def test_an_eye_is_dragged_and_moved_by_keys_and_the_face_restored_again(tab, fo
 
 
 def test_a_face_and_the_whole_picture_are_saved_as_python_makes_them(tab, tmp_path, folder, upsamplers):
-    tab.click('#example')
-    message(tab)
+    take_example(tab)
     with tab.expect_download() as download:
         tab.locator('.card .save').first.click()
     assert download.value.suggested_filename == 'example_face_1.png'
@@ -285,8 +289,7 @@ def test_a_browser_without_webassembly_or_simd_is_told_in_one_line(playwright, a
     with playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, flag]) as browser:
         tab = browser.new_page()
         tab.goto(address)
-        tab.click('#example')
-        told = message(tab)
+        told = take_example(tab)
         assert told.startswith('example.png: cannot be restored here') and words in told and '\n' not in told
 
 
@@ -297,8 +300,7 @@ def test_it_fits_a_phone_and_is_read_without_scripts(browser, address):
     tab.close()
     tab = browser.new_page(viewport={'width': 320, 'height': 600}, reduced_motion='reduce', color_scheme='dark')
     tab.goto(address)
-    tab.click('#example')
-    message(tab)
+    take_example(tab)
     assert tab.evaluate('document.documentElement.scrollWidth') <= 320
     assert tab.evaluate("getComputedStyle(document.querySelector('.card')).animationName") == 'none'
     assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == 'rgb(22, 22, 21)'
