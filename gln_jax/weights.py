@@ -150,13 +150,25 @@ def released():
     return sorted(file.stem for file in RELEASED.glob('*.safetensors'))
 
 
-def best(scale):
-    """The released name of this scale with the highest PSNR on validation faces. Raises InputError where there is none."""
+def best_for_photographs(scale):
+    """As `best`, of the networks that know what befalls photographs, or where there are none of this scale, of all."""
+    try:
+        return best(scale, 'photo')
+    except errors.InputError:
+        return best(scale)
+
+
+def best(scale, degradation=None):
+    """The released name of this scale with the highest PSNR on validation faces. Raises InputError where there is none.
+
+    degradation: None takes those that were trained without damage.
+    """
     found = {}
     for name in released():
         metadata = _metadata(RELEASED / f'{name}.safetensors')  # of all; what is loaded then is compared with its SHA-256
         scores = json.loads(metadata['card']).get('scores', [])
-        if settings.from_json(metadata['config']).scale == scale:
+        config = settings.from_json(metadata['config'])
+        if config.scale == scale and (config.degradation == degradation or not degradation and config.degradation != 'photo'):
             found[name] = max((each['methods']['gln']['psnr'] for each in scores if each['data'].endswith(VALIDATION)),
                               default=-np.inf)
     if not found:

@@ -12,14 +12,18 @@ the luminance (protocol `paper`) before back-projection. What back-projection do
 
 import argparse
 import dataclasses
+import functools
 from typing import NamedTuple
 
+import jax
 import numpy as np
 from scipy import stats
 from tqdm import tqdm
 
+from gln_jax import config as settings
 from gln_jax import images, metrics, weights
 from gln_jax.data import faces as face_data
+from gln_jax.data import photo_degradation
 from gln_jax.photos import consistency, face_upsampling, uncertainty
 from gln_jax.runtime import command_line, errors
 
@@ -87,13 +91,26 @@ def measure(upsampler, faces, split):
     for start in tqdm(range(0, len(faces), BATCH_SIZE), desc=split, unit=' batches', disable=None):
         rgb = np.stack([faces[i].image for i in range(start, min(start + BATCH_SIZE, len(faces)))])
         truth = images.luminance(rgb / np.float32(255))
-        lr = np.asarray(images.degrade(truth, upsampler.scale, upsampler.degradation))
+        lr = np.asarray(_degraded(truth, upsampler, start))
         hr, disagreement = upsampler.with_disagreement(lr)
         fit = lr, upsampler.scale, upsampler.degradation
         parts.append((metrics.psnr(hr, truth, 'paper'),
                       metrics.psnr(consistency.back_projected(hr, *fit), truth, 'paper'),
                       consistency.consistency(hr, *fit), [tuple(pair) for pair in disagreement]))
     return Measured(*map(np.concatenate, zip(*parts)))
+
+
+def _degraded(truth, upsampler, first):
+    """LR faces; those of a network for photographs are damaged, but for every second one or so, always in the same way."""
+    if upsampler.degradation != 'photo':
+        return images.degrade(truth, upsampler.scale, upsampler.degradation)
+    return _damaged(upsampler.scale)(truth, jax.random.key(0), first)
+
+
+@functools.cache
+def _damaged(scale):
+    how = settings.default().photo.to_dict() | {'clean': 0.5}
+    return jax.jit(lambda truth, key, first: photo_degradation.degrade(truth, scale, how, key, first))
 
 
 def back_projection_table(measured):

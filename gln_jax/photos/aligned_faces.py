@@ -7,7 +7,7 @@ from PIL import Image
 
 from gln_jax import images
 from gln_jax.data.image_files import reading, writing
-from gln_jax.photos import face_upsampling, results, uncertainty
+from gln_jax.photos import consistency, face_upsampling, results, uncertainty
 from gln_jax.runtime import errors
 
 WRITERS = 4
@@ -73,9 +73,23 @@ def _lr_face(path, upsampler):
 
 
 def _restored(found, upsampler, consistent, disagreement):
+    """The `face_upsampling.RestoredFaces` of pictures, those of one strength of JPEG at a time."""
+    of_network = [upsampler.for_jpeg(picture.jpeg_steps) for picture in found]
+    parts, order = [], []
+    for network in dict.fromkeys(of_network):
+        numbers = [number for number, each in enumerate(of_network) if each is network]
+        parts.append(_restored_alike([found[number] for number in numbers], network, consistent, disagreement))
+        order += numbers
+    joined = [[value for part in field for value in part] for field in zip(*parts)]
+    return face_upsampling.RestoredFaces(*([field[order.index(number)] for number in range(len(found))] for field in joined))
+
+
+def _restored_alike(found, upsampler, consistent, disagreement):
     rgb = np.stack([reading.rgb(picture.pixels) for picture in found])
     filled = np.concatenate([rgb, np.repeat(rgb[-1:], upsampler.batch_size - len(rgb), axis=0)])  # one compiled shape
-    return face_upsampling.restore(upsampler, filled / np.float32(255), consistent, disagreement)
+    slack = np.zeros((len(filled), 8, 8), np.float32)
+    slack[:len(found)] = [consistency.slack(picture.jpeg_steps, upsampler.lr_size, upsampler.lr_size) for picture in found]
+    return face_upsampling.restore(upsampler, filled / np.float32(255), consistent, disagreement, slack)
 
 
 def _write(picture, restored, judged, scale, destination, face_file, comparison_file):

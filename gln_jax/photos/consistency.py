@@ -7,37 +7,68 @@ import jax.numpy as jnp
 import numpy as np
 
 from gln_jax import images
+from gln_jax.data.photo_degradation import BLOCK, DCT
 
 TURNS = 3
 """Turns of `back_projected`. One would do, if no pixel left [0, 1]."""
 
 
+def slack(jpeg_steps, lr_size, source_pixels):
+    """By how much JPEG may have moved the coefficients of an LR face's 8x8 blocks: half a step, float32 [8, 8] in [0, 1].
+
+    For an LR face that is a JPEG file itself, these are the quantisation intervals, to the bit. One that was resampled from
+    a photograph has other blocks, and averages over its pixels where these are smaller: there, it is an estimate.
+
+    Args:
+        jpeg_steps: the photograph's quantisation steps of luminance [8, 8], in grey levels; None where it is no JPEG.
+        lr_size: the LR face's height and width in pixels.
+        source_pixels: what the face spans in the photograph.
+    """
+    if jpeg_steps is None:
+        return np.zeros((8, 8), np.float32)
+    return np.float32(np.asarray(jpeg_steps) / 2 / 255 * min(1, lr_size / source_pixels))
+
+
 @functools.partial(jax.jit, static_argnums=(2, 3))
-def consistency(hr, lr, scale, degradation):
+def consistency(hr, lr, scale, degradation, slack=None):
     """PSNR in dB between the degraded HR faces and the LR faces: float32 [n], infinite where they are equal.
 
-    hr: [n, 128, 128, 1], lr: [n, 128 / scale, 128 / scale, 1], both in [0, 1].
+    hr: [n, 128, 128, 1], lr: [n, 128 / scale, 128 / scale, 1], both in [0, 1]; slack: [n, 8, 8] of `slack`, by which a
+    block's coefficients may differ and count as equal, None is none.
     """
-    difference = images.degrade(hr, scale, degradation) - lr
+    difference = _beyond(images.degrade(hr, scale, degradation) - lr, slack)
     return -10 * jnp.log10(jnp.mean(difference**2, axis=(1, 2, 3)))
 
 
 @functools.partial(jax.jit, static_argnums=(2, 3))
-def back_projected(hr, lr, scale, degradation):
-    """HR faces changed by a bicubic interpolation, such that their degradation gives the LR faces.
+def back_projected(hr, lr, scale, degradation, slack=None):
+    """HR faces changed by a bicubic interpolation, such that their degradation gives the LR faces, up to the slack.
 
     This is where iterative back-projection (Irani and Peleg, "Improving resolution by image registration", CVGIP 1991)
     ends that enlarges what is missing bicubically, reached in one turn; the others are for what was clipped. Least
     change in the square mean, by the pseudo-inverse of the degradation, gained less on the validation faces: 0.050 dB
-    and not 0.067. Shapes and range as in `consistency`; returns float32 [n, 128, 128, 1], clipped to [0, 1] after each
-    turn.
+    and not 0.067. Towards what JPEG made of an LR face it goes only until that could have been made of it: up to the next
+    border of the quantisation intervals. Shapes and range as in `consistency`; returns float32 [n, 128, 128, 1], clipped
+    to [0, 1] after each turn.
     """
     back = back_projection(hr.shape[1], scale, degradation)
     for _ in range(TURNS):
-        missing = lr - images.degrade(hr, scale, degradation)
+        missing = _beyond(lr - images.degrade(hr, scale, degradation), slack)
         change = jnp.einsum('hy,nyxc,wx->nhwc', back, missing, back, precision='highest')
         hr = jnp.clip(hr + change, 0, 1)
     return hr
+
+
+def _beyond(difference, slack):
+    """What is left of a difference [n, h, w, 1] where the coefficients of its 8x8 blocks come nearer to 0 by `slack`."""
+    if slack is None:
+        return difference
+    n, height, width, _ = difference.shape
+    blocks = difference.reshape(n, height // BLOCK, BLOCK, width // BLOCK, BLOCK)
+    coefficients = jnp.einsum('ky,naybx,lx->nabkl', DCT, blocks, DCT, precision='highest')
+    slack = slack[:, None, None]
+    coefficients -= jnp.clip(coefficients, -slack, slack)
+    return jnp.einsum('ky,nabkl,lx->naybx', DCT, coefficients, DCT, precision='highest').reshape(difference.shape)
 
 
 @functools.cache

@@ -1,5 +1,6 @@
 """LR faces through a network, and how far what comes out can be held against what went in."""
 
+import copy
 import functools
 from typing import NamedTuple
 
@@ -16,11 +17,26 @@ from gln_jax.runtime import errors, processes
 SHIFT = 0.25
 """LR pixels by which a face is moved to see how much the network's answer depends on its place."""
 
+SCALES = (8, 4)
+"""Of the networks for photographs."""
+
 MOST_REDUCED = 1.4
 """Where a face spans more than so many times the pixels that a network takes, interpolating what it has keeps more of it
 than restoring what is left: so it is for both scales on faces of val (`measure_sizes`)."""
 
+WAYS = ((0.0, 0.25), (1.75, 0.25), (2.76, 0.35), (3.64, 0.53), (4.59, 0.82), (5.15, 1.0), (5.56, 1.08), (5.87, 1.15))
+"""(`strength` of JPEG, share of the way from the network without damage to the one that was trained with it), by PSNR on faces
+of val of quality 98, 95, 90, 80, 70, 60 and 50 for 8x and 4x; without JPEG a little on the side of noise."""
+
+MOST_BETWEEN = 4
+"""Networks in between that are kept."""
+
 _to_yuv = jax.jit(images.rgb_to_yuv)
+
+
+def strength(jpeg_steps):
+    """How strong JPEG was: the logarithm to base 2 of 1 + the mean step, 0 of no JPEG."""
+    return 0.0 if jpeg_steps is None else float(np.log2(1 + np.mean(jpeg_steps)))
 
 
 class Disagreement(NamedTuple):
@@ -34,19 +50,23 @@ class RestoredFaces(NamedTuple):
     rgb: np.ndarray  # uint8 [n, 128, 128, 3]
     luminance: np.ndarray  # float32 [n, 128, 128] in [0, 1]
     network_consistency: list  # of floats in dB, as returned by `consistency.consistency`, before any back-projection
-    consistency: list  # the same, of what is returned
+    consistency: list  # the same, of what is returned, with the slack that JPEG leaves
     disagreement: list  # of Disagreement, or of None where it was not asked for
 
 
 class FaceUpsampler:
     """A network with its weights, compiled for one batch shape only.
 
-    `scale`, `lr_size` and `degradation` say which LR faces it takes, `description` where it comes from; `calibration`
+    With `undamaged`, a network of the same kind that knows no damage, it restores by weights between both: as far from it as
+    JPEG has damaged a photograph (`for_jpeg`; Wang et al. 2019, "Deep network interpolation", of networks of which one is
+    trained on from the other). `scale`, `lr_size` and `degradation` say which LR faces it takes, `description` where it comes from; `calibration`
     is its `trust.Calibration`, or None.
     """
 
-    def __init__(self, loaded, batch_size=4):
-        """`loaded`: a `weights.Loaded`; `batch_size`: faces that go through the network at once."""
+    _undamaged = None
+
+    def __init__(self, loaded, batch_size=4, undamaged=None):
+        """`loaded`, `undamaged`: each a `weights.Loaded`; `batch_size`: faces that go through the network at once."""
         processes.check_is_no_fork()
         self.scale, self.degradation = loaded.config.scale, loaded.config.degradation
         self.lr_size = images.FACE_SIZE // self.scale
@@ -54,6 +74,21 @@ class FaceUpsampler:
         self.calibration = uncertainty.from_dict(loaded.card['trust']) if 'trust' in loaded.card else None
         self.batch_size = batch_size
         self._network = factory.upsampler(loaded.config, loaded.parameters)
+        self._own, self._undamaged, self._between = loaded.parameters, undamaged and undamaged.parameters, {}
+        self._own_share = loaded.card.get('share', 1.0)  # of the way, at which the weights in the file lie
+
+    def for_jpeg(self, jpeg_steps):
+        """The FaceUpsampler for photographs whose luminance was rounded by these steps, [8, 8] in grey levels; None is no JPEG."""
+        if self._undamaged is None:
+            return self
+        share = round(float(np.interp(strength(jpeg_steps), *zip(*WAYS))), 2)
+        if share not in self._between:
+            other = copy.copy(self)
+            parameters = jax.tree.map(lambda clean, own: clean + np.float32(share / self._own_share) * (own - clean),
+                                      self._undamaged, self._own)
+            other._network, other._undamaged = functools.partial(self._network.func, parameters), None
+            self._between = {**dict(list(self._between.items())[-MOST_BETWEEN + 1:]), share: other}
+        return self._between[share]
 
     def __call__(self, lr):
         """HR luminance float32 [n, 128, 128, 1] in [0, 1] of LR luminance float32 [n, lr_size, lr_size, 1] in [0, 1].
@@ -86,7 +121,7 @@ class FaceUpsampler:
         return plain, disagreements
 
 
-def restore(upsampler, lr_rgb, consistent=False, disagreement=False):
+def restore(upsampler, lr_rgb, consistent=False, disagreement=False, slack=None):
     """`RestoredFaces` of LR faces in colour: luminance by the network, chroma bicubic.
 
     Args:
@@ -94,25 +129,27 @@ def restore(upsampler, lr_rgb, consistent=False, disagreement=False):
         lr_rgb: float32 [n, lr_size, lr_size, 3] in [0, 1]. A grey face stays grey to the bit.
         consistent: whether `consistency.back_projected` is applied.
         disagreement: whether it is measured.
+        slack: float32 [n, 8, 8], how far JPEG leaves open what the faces were (`consistency.slack`); None is not at all.
     """
+    slack = np.zeros((len(lr_rgb), 8, 8), np.float32) if slack is None else slack
     scale, degradation = upsampler.scale, upsampler.degradation
     yuv = np.asarray(_to_yuv(lr_rgb))
     lr = yuv[..., :1]
     hr, measured = upsampler.with_disagreement(lr) if disagreement else (upsampler(lr), [None] * len(lr))
     is_grey = (lr_rgb == lr_rgb[..., :1]).all(axis=(1, 2, 3), keepdims=True)  # its U and V are zero but for rounding
     chroma = np.where(is_grey, 0, yuv[..., 1:])
-    rgb, hr, *consistencies = _finished(hr, lr, chroma, scale, degradation, consistent)
+    rgb, hr, *consistencies = _finished(hr, lr, chroma, slack, scale, degradation, consistent)
     return RestoredFaces(images.to_bytes(rgb), np.asarray(hr[..., 0]), *(dB.tolist() for dB in consistencies),
                          measured)
 
 
-@functools.partial(jax.jit, static_argnums=(3, 4, 5))  # as one, which starts a second faster than each by itself
-def _finished(hr, lr, chroma, scale, degradation, consistent):
+@functools.partial(jax.jit, static_argnums=(4, 5, 6))  # as one, which starts a second faster than each by itself
+def _finished(hr, lr, chroma, slack, scale, degradation, consistent):
     """(RGB, luminance, consistency of the network's output, consistency of what is returned), of n faces."""
-    of_network = of_result = consistency.consistency(hr, lr, scale, degradation)
+    of_network = consistency.consistency(hr, lr, scale, degradation)
     if consistent:
-        hr = consistency.back_projected(hr, lr, scale, degradation)
-        of_result = consistency.consistency(hr, lr, scale, degradation)
+        hr = consistency.back_projected(hr, lr, scale, degradation, slack)
+    of_result = consistency.consistency(hr, lr, scale, degradation, slack)
     rgb = images.yuv_to_rgb(jnp.concatenate([hr, images.upsample(chroma, scale, 'bicubic')], axis=-1))
     return rgb, hr, of_network, of_result
 
@@ -121,14 +158,14 @@ def load(path, scale=None, batch_size=4):
     """The FaceUpsampler of a workdir, a checkpoint, a weights file or a released name.
 
     Args:
-        path: what `weights.load_generator` takes; None is `weights.best` of the scale, or of 8.
-        scale: 4 or 8, the scale that it has to have; None takes whatever it has.
+        path: what `weights.load_generator` takes; None is `weights.best_for_photographs` of the scale, or of 8.
+        scale: 2, 4 or 8, the scale that it has to have; None takes whatever it has.
 
     Raises:
         InputError: there is none, it is damaged, or its scale or the size of its faces is another.
     """
     if path is None:
-        path = weights.best(scale or 8)
+        path = weights.best_for_photographs(scale or 8)
     loaded = weights.load_generator(path)
     if scale not in (None, loaded.config.scale):
         raise errors.InputError(f'{path}: is a network for {loaded.config.scale}x, and the scale asked for is '
@@ -136,12 +173,13 @@ def load(path, scale=None, batch_size=4):
     if loaded.config.face_size != images.FACE_SIZE:
         raise errors.InputError(f'{path}: is a network for faces of {loaded.config.face_size} pixels; photographs need one '
                                 f'for {images.FACE_SIZE}')
-    return FaceUpsampler(loaded, batch_size)
+    undamaged = weights.load_generator(loaded.card['undamaged']) if 'undamaged' in loaded.card else None
+    return FaceUpsampler(loaded, batch_size, undamaged)
 
 
 def load_each_scale(batch_size=4):
-    """The FaceUpsamplers of `weights.best` of 8 and of 4, for `for_size`. Raises InputError as `load`."""
-    return tuple(load(None, scale, batch_size) for scale in (8, 4))
+    """The FaceUpsamplers of `weights.best_for_photographs` of each of SCALES, for `for_size`. Raises InputError as `load`."""
+    return tuple(load(None, scale, batch_size) for scale in SCALES)
 
 
 def for_size(upsamplers, source_pixels):

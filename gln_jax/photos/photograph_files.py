@@ -38,7 +38,8 @@ def restored(paths, names, upsamplers, destination, options, eyes):
             try:
                 with tqdm(total=1, unit=' steps', delay=SECONDS_WITHOUT_A_BAR, mininterval=0, leave=False, disable=None,
                           file=sys.stderr) as bar:
-                    restoration = restoring.restored(picture.pixels, eyes.get(path.name), upsamplers, how, _teller(bar))
+                    restoration = restoring.restored(picture.pixels, eyes.get(path.name), upsamplers,
+                                                     how._replace(jpeg_steps=picture.jpeg_steps), _teller(bar))
                     entry = results.write_photo(destination, name, picture, restoration, ending, suffix)
             except errors.InputError as error:
                 raise errors.InputError(f'{path}: {error}') from error

@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 from gln_jax import images
 from gln_jax.data import alignment
 from gln_jax.data.image_files import reading
-from gln_jax.photos import detection, face_upsampling, loaded_upsamplers, pasting
+from gln_jax.photos import consistency, detection, face_upsampling, loaded_upsamplers, pasting
 from gln_jax.photos import eyes as eye_regression
 from gln_jax.photos.uncertainty import Trust, judged
 from gln_jax.runtime import errors, processes
@@ -39,6 +39,7 @@ class How(NamedTuple):
     only_center_face: bool = False  # restore only the face nearest to the middle
     consistent: bool = True  # back-projection: what is restored gives what the network was given when it is reduced
     disagreement: bool = True  # measure `uncertainty.Trust.disagreement`, for three more passes through the network
+    jpeg_steps: np.ndarray | None = None  # of a photograph that was a JPEG file, as in `reading.Picture`; read from a path
 
 
 class Face(NamedTuple):
@@ -86,6 +87,9 @@ def restore(image, eyes=None, upsampler=None, **how):
         ValueError: the image is not such an array.
         TypeError: `How` has no such field.
     """
+    if isinstance(image, (str, os.PathLike)):
+        picture = reading.read(image)
+        image, how = picture.pixels, {'jpeg_steps': picture.jpeg_steps} | how
     how = How(**how)
     batch_size = 4 if how.disagreement else 1  # one face after the other, in four variants where it is measured
     return restored(_pixels(image), eyes, loaded_upsamplers.all_of(upsampler, batch_size), how)
@@ -128,8 +132,6 @@ def restored(image, eyes, upsamplers, how, tell=lambda step, steps, doing: None)
 
 def _pixels(image):
     """The array of what `restore` takes as an image."""
-    if isinstance(image, (str, os.PathLike)):
-        return reading.read(image).pixels
     if not isinstance(image, Image.Image):
         return np.asarray(image)
     picture = ImageOps.exif_transpose(image)
@@ -212,14 +214,15 @@ def _restored_face(rgb, eyes, box, transform, upsamplers, how):
         (left, top), (right, bottom) = pasting.extent(transform)
         box = (left, top, right - left, bottom - top)
     chosen = face_upsampling.for_size(upsamplers, source_pixels)
-    upsampler = chosen or upsamplers[-1]
+    upsampler = (chosen or upsamplers[-1]).for_jpeg(how.jpeg_steps)
     lr_rgb = np.clip(alignment.lr_face(rgb, transform, upsampler.scale, upsampler.degradation) / 255, 0, 1)
     face = Face(tuple(eyes), tuple(map(float, box)), source_pixels, '', images.to_bytes(lr_rgb))
     if not (chosen or how.force):
         return face._replace(note=f'left alone: it spans {source_pixels:.0f} pixels already, and ' + (
             f'a restored face {images.FACE_SIZE}' if source_pixels >= images.FACE_SIZE else
             f'would be restored from {upsampler.lr_size}x{upsampler.lr_size}')), None
-    result = face_upsampling.restore(upsampler, lr_rgb[None], how.consistent, how.disagreement)
+    slack = consistency.slack(how.jpeg_steps, upsampler.lr_size, source_pixels)
+    result = face_upsampling.restore(upsampler, lr_rgb[None], how.consistent, how.disagreement, slack[None])
     note = 'restored'
     if source_pixels > face_upsampling.MOST_REDUCED * upsampler.lr_size:
         note = (f'restored from {upsampler.lr_size}x{upsampler.lr_size} pixels, to which its {source_pixels:.0f} were '

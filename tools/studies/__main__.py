@@ -46,7 +46,8 @@ def _parser():
     studies = parser.add_subparsers(dest='study', required=True, metavar='STUDY')
     failing = studies.add_parser('failures', help='what pose, misalignment, occlusion, light and wrong LR images cost')
     failing.add_argument('--ckpt', type=command_line.path, required=True, metavar='PATH',
-                         help='the network: a workdir, a checkpoint, a weights file or a released name')
+                         help='the network: a workdir, a checkpoint, a weights file or a released name; several, '
+                         'comma-separated, stand side by side on LR images of all kinds, the first is studied further')
     ablating = studies.add_parser('ablation', help="the paper's networks and their parts, trained alike")
     ablating.add_argument('--scale', type=int, choices=(4, 8), default=8, help='(default: 8)')
     ablating.add_argument('--faces-seen', type=command_line.count, default=1600, metavar='N',

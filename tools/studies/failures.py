@@ -25,17 +25,24 @@ EXPRESSIONS = 'neutral', 'smiling'
 def run(options):
     """The study, for the options of the command line: `ckpt`, `data`, `directory`, `split`, `images` and `output`.
 
+    Of several networks in `ckpt`, comma-separated, the first is studied, and all are shown side by side on LR images of all
+    kinds.
+
     Raises:
         InputError: the network, the faces or the folder for the output cannot be used.
         RunError: the network gave something that is not finite.
     """
     devices.a_device_per_core(scoring.BATCH_SIZE)
-    loaded = weights.load_generator(options.ckpt)
+    loaded, *others = map(weights.load_generator, options.ckpt.split(','))
     config = loaded.config.copy_and_resolve_references()
     config.data.update(name='folder', path=options.data, directory=options.directory)
     sets = {split: face_data.load(config, split) for split in options.split}
+    for other in others:
+        if other.config.scale != config.scale:
+            raise errors.InputError(f'--ckpt: {other.description} is for {other.config.scale}x, and {loaded.description} for '
+                                    f'{config.scale}x; give networks of one scale')
     output = results.claimed(options.output, {
-        'study': 'failures', 'network': loaded.digest, 'images': options.images,
+        'study': 'failures', 'network': ','.join(each.digest for each in (loaded, *others)), 'images': options.images,
         'faces': {split: [faces.directory.parent.name, len(faces)] for split, faces in sets.items()}})
     upsampler = factory.upsampler(config, loaded.parameters)
     chosen = {split: [faces[number] for number in scoring.spread(len(faces), options.images)]
@@ -49,6 +56,11 @@ def run(options):
         if pairs:
             jobs[_name(split, 'expression')] = functools.partial(_psnr, upsampler, config, pairs, conditions.Condition(
                 *conditions.UNALTERED))
+        for number, other in enumerate(others):
+            restore = factory.upsampler(other.config, other.parameters)
+            for condition in conditions.of_lr_images(config):
+                jobs[_name(split, *condition.key) + f' network {number + 2}'] = functools.partial(
+                    _psnr, restore, config, faces, condition)
     found = results.worked_through(output, jobs)
     measured = Measured(
         names={split: [(face.file, face.source, face.identity) for face in faces] for split, faces in chosen.items()},
@@ -66,6 +78,11 @@ def run(options):
                     picture_grid.png(_worst(upsampler, config, split, faces, measured)))
     files.write(output / 'failures.csv', _as_csv(measured))
     tables, summary, plots = failures_report.made(measured)
+    if others:
+        networks = {loaded.description: '', **{other.description: f' network {i + 2}' for i, other in enumerate(others)}}
+        tables['Side by side'] = failures_report.side_by_side({
+            (condition.key, name): np.concatenate([_gain(found[_name(split, *condition.key) + ending]) for split in chosen])
+            for condition in conditions.of_lr_images(config) for name, ending in networks.items()})
     for name, png in plots.items():
         files.write(output / f'{name}.png', png)
     files.write(output / 'failures.json', json.dumps({'facts': facts, **summary}, indent=2) + '\n')
@@ -85,6 +102,11 @@ def _psnr(upsampler, config, faces, condition):
                            counted=condition.counted, progress=False)
     return {'names': scores.names,
             'psnr': {method: values['psnr'].tolist() for method, values in scores.values.items()}}
+
+
+def _gain(scores):
+    psnr = _as_arrays(scores['psnr'])
+    return psnr['gln'] - psnr['bicubic']
 
 
 def _restorers(upsampler, config):

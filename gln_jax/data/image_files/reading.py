@@ -34,13 +34,15 @@ class Picture(NamedTuple):
 
     `pixels` is uint8 [height, width, channels]: 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha. `ending` is the key
     of `writing.FORMATS` for files like the one that it came from. `notes` are sentences on what the pixels do not show.
-    `kept` is the metadata that a picture made from it keeps.
+    `kept` is the metadata that a picture made from it keeps. `jpeg_steps` is float32 [8, 8], in grey levels, by which JPEG
+    rounded the luminance of its blocks, rows by vertical frequency of the upright picture; None of another format.
     """
 
     pixels: np.ndarray
     ending: str
     notes: tuple
     kept: metadata.Metadata = metadata.Metadata()
+    jpeg_steps: np.ndarray | None = None
 
 
 def read(path):
@@ -117,7 +119,7 @@ def _by_pillow(file):
             notes += (truncated.NOTE,)
         ending = {'JPEG': 'jpg', 'MPO': 'jpg', 'WEBP': 'webp'}.get(picture.format, 'png')
         known = metadata.kept(picture.info.get('exif') or b'', picture.info.get('dpi'))
-        return Picture(_upright(stored, _orientation(picture)), ending, notes, known)
+        return Picture(_upright(stored, _orientation(picture)), ending, notes, known, _jpeg_steps(picture))
 
 
 class _Warnings:
@@ -200,6 +202,15 @@ def _orientation(picture):
         return picture.getexif().get(_EXIF_ORIENTATION, 1)
     except Exception:  # Pillow raises whatever its parser meets
         return 1
+
+
+def _jpeg_steps(picture):
+    """As in `Picture`, of a Pillow picture."""
+    tables = getattr(picture, 'quantization', None)
+    if not tables or len(tables[min(tables)]) != 64:
+        return None
+    steps = np.float32(tables[min(tables)]).reshape(8, 8)
+    return steps.T if _orientation(picture) > 4 else steps  # turned by a quarter
 
 
 def _profile(picture, file):
