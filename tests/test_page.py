@@ -95,6 +95,13 @@ def choose(tab, file):
     return message(tab)
 
 
+def take_example(tab):
+    """Gives the page its example and waits for its faces; returns the message."""
+    tab.evaluate("document.querySelector('#message').textContent = ''")
+    tab.click('#example')
+    return message(tab)
+
+
 def message(tab):
     tab.locator('#message', has_text=DONE).wait_for(timeout=1000 * SECONDS)
     return tab.inner_text('#message')
@@ -108,10 +115,14 @@ def eyes_of(tab):
 
 def set_eyes(tab, eyes):
     """Types eyes into the only card, and waits until its face is restored."""
-    tab.evaluate("document.querySelector('#message').textContent = 'waiting'")
     tab.fill('.eyes', ','.join(f'{value:.3f}' for value in np.ravel(eyes)))
     tab.locator('.eyes').press('Enter')
-    tab.locator('#message', has_not_text='waiting').wait_for(state='attached', timeout=1000 * SECONDS)
+    all_are_restored(tab)
+
+
+def all_are_restored(tab):
+    """Waits until no card is busy."""
+    tab.locator('.card[aria-busy]').first.wait_for(state='detached', timeout=1000 * SECONDS)
 
 
 def restored(tab):
@@ -140,8 +151,7 @@ def photograph(number):
 def test_the_example_is_found_and_restored_as_in_python(tab, folder, upsamplers):
     assert 'not evidence' in tab.inner_text('.caution')
     assert not [url for _, url in tab.asked if url.endswith('.onnx')], 'networks are loaded before they are needed'
-    tab.click('#example')
-    assert message(tab) == '6 faces found.'
+    assert take_example(tab) == '6 faces found.'
     pixels = np.asarray(Image.open(folder / 'example.png').convert('RGB'))
     eyes = eyes_of(tab)
     known = sorted(face.eyes for face in detection.detect(pixels))
@@ -170,7 +180,6 @@ def test_ten_photographs_are_restored_as_in_python(tab, tmp_path, upsamplers):
         while tab.locator('.remove').count():
             tab.locator('.remove').first.click()
         tab.click('#add')
-        tab.locator('#message', has_text='Drag both').wait_for(timeout=1000 * SECONDS)
         set_eyes(tab, eyes)
         face, = by_python(file, [eyes], upsamplers).faces
         worst.append(int(np.abs(restored(tab)[0].astype(int) - face.restored).max()))
@@ -202,8 +211,7 @@ def test_no_byte_goes_anywhere_as_the_policy_forbids_it(tab, address):
 
 
 def test_an_eye_is_dragged_and_moved_by_keys_and_the_face_restored_again(tab, folder, upsamplers):
-    tab.click('#example')
-    message(tab)
+    take_example(tab)
     before, first = eyes_of(tab), restored(tab)[0]
     eye = tab.get_by_label('Left eye of face 1')
     eye.scroll_into_view_if_needed()
@@ -221,8 +229,7 @@ def test_an_eye_is_dragged_and_moved_by_keys_and_the_face_restored_again(tab, fo
     eye.press('ArrowRight')
     eye.press('Shift+ArrowUp')
     np.testing.assert_allclose(np.subtract(eyes_of(tab)[0], dragged)[0], [0.1, -1], atol=0.002)
-    tab.locator('#message', has_not_text='found').wait_for(state='attached', timeout=1000 * SECONDS)
-    tab.wait_for_timeout(500)
+    all_are_restored(tab)
     face = by_python(folder / 'example.png', [eyes_of(tab)[0]], upsamplers).faces[0]
     now = restored(tab)[0]
     assert np.abs(now.astype(int) - face.restored).max() <= 2
@@ -230,8 +237,7 @@ def test_an_eye_is_dragged_and_moved_by_keys_and_the_face_restored_again(tab, fo
 
 
 def test_a_face_and_the_whole_picture_are_saved_as_python_makes_them(tab, tmp_path, folder, upsamplers):
-    tab.click('#example')
-    message(tab)
+    take_example(tab)
     with tab.expect_download() as download:
         tab.locator('.card .save').first.click()
     assert download.value.suggested_filename == 'example_face_1.png'
@@ -283,8 +289,7 @@ def test_a_browser_without_webassembly_or_simd_is_told_in_one_line(playwright, a
     with playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, flag]) as browser:
         tab = browser.new_page()
         tab.goto(address)
-        tab.click('#example')
-        told = message(tab)
+        told = take_example(tab)
         assert told.startswith('example.png: cannot be restored here') and words in told and '\n' not in told
 
 
@@ -295,8 +300,7 @@ def test_it_fits_a_phone_and_is_read_without_scripts(browser, address):
     tab.close()
     tab = browser.new_page(viewport={'width': 320, 'height': 600}, reduced_motion='reduce', color_scheme='dark')
     tab.goto(address)
-    tab.click('#example')
-    message(tab)
+    take_example(tab)
     assert tab.evaluate('document.documentElement.scrollWidth') <= 320
     assert tab.evaluate("getComputedStyle(document.querySelector('.card')).animationName") == 'none'
     assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == 'rgb(22, 22, 21)'

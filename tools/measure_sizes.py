@@ -91,7 +91,8 @@ def _restored(reduced, upsampler, jpeg_steps):
     lr = np.stack([np.clip(alignment.lr_face(face, to_face, *fit), 0, 1).reshape(upsampler.lr_size, upsampler.lr_size, 1)
                    for face in reduced])
     slack = consistency.slack(jpeg_steps, upsampler.lr_size, reduced.shape[1])
-    return np.asarray(consistency.back_projected(upsampler(lr), lr, *fit, np.repeat(slack[None], len(lr), axis=0)))
+    hr = upsampler.for_jpeg(jpeg_steps)(lr)
+    return np.asarray(consistency.back_projected(hr, lr, *fit, np.repeat(slack[None], len(lr), axis=0)))
 
 
 def _resized(faces, size):

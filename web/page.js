@@ -2,11 +2,9 @@
 import {boxOf} from './faces.js';
 const MOST_PIXELS = 60_000_000, SMALLEST_SIDE = 8;
 const SIMD = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11];
-
 const at = selector => document.querySelector(selector);
 const canvas = at('#photo > canvas'), waiting = new Map();
 let settings, worker, name, faces = [], asked = 0, generation = 0;
-
 const say = (text, isError = false) => Object.assign(at('#message'), {textContent: text, className: isError ? 'error' : ''});
 const show = share => Object.assign(at('#progress'), {hidden: share === null, value: share ?? 0});  // of 1; null hides the bar
 
@@ -40,9 +38,7 @@ async function decoded(blob) {
     [canvas.width, canvas.height] = [width, height];
     canvas.getContext('2d', {willReadFrequently: true}).drawImage(image, 0, 0);
     return canvas.getContext('2d').getImageData(0, 0, width, height);
-  } finally {
-    URL.revokeObjectURL(url);
-  }
+  } finally { URL.revokeObjectURL(url); }
 }
 
 async function open(blob, itsName) {
@@ -60,11 +56,10 @@ async function open(blob, itsName) {
     say('Loading the networks …');
     settings ??= await ask('load', null, show);
     if (own !== generation) return;
-    draw();
     say('Looking for faces …');
     const found = await ask('find', {data: data.buffer, width, height, blob});
     if (own !== generation) return;
-    faces = found.map(eyes => ({eyes: rounded(eyes)}));
+    draw(faces = found.map(eyes => ({eyes: rounded(eyes)})));
     for (const face of [...faces]) {
       show(faces.indexOf(face) / faces.length);
       await restore(face);
@@ -80,10 +75,13 @@ async function open(blob, itsName) {
 const rounded = eyes => eyes.map(eye => eye.map(value => +value.toFixed(3)));  // to what is shown: restored with no others
 
 async function restore(face) {
-  const turn = face.turn = (face.turn ?? 0) + 1, answer = await ask('restore', {eyes: face.eyes});
+  const turn = face.turn = (face.turn ?? 0) + 1;
+  face.card.setAttribute('aria-busy', true);
+  const answer = await ask('restore', {eyes: face.eyes});
   if (turn !== face.turn || !faces.includes(face)) return;
-  Object.assign(face, {luminance: null, note: null}, answer);
-  draw();
+  Object.assign(face, {luminance: null, note: null}, answer).card.removeAttribute('aria-busy');
+  fill(face, faces.indexOf(face) + 1);
+  at('#save').disabled &&= !face.luminance;
 }
 
 /** Frames and eyes on the photograph, and a card for each face. */
@@ -124,7 +122,7 @@ function fill(face, number) {
     button.setAttribute('aria-label', `${['Left', 'Right'][which]} eye of face ${number}`);
   });
   card.querySelector('h2').textContent = `Face ${number}`;
-  card.querySelector('.eyes').value = eyes.flat().join(',');
+  if (card.querySelector('.eyes') !== document.activeElement) card.querySelector('.eyes').value = eyes.flat().join(',');
   if (!face.bicubic) return;
   for (const kind of ['bicubic', 'restored']) {
     card.querySelector(`.${kind}`).getContext('2d').putImageData(new ImageData(face[kind] ?? face.bicubic, 128, 128), 0, 0);
@@ -144,7 +142,8 @@ function setEyes(face, eyes) {
   if (!eyes.every(isInside) || Math.hypot(eyes[1][0] - eyes[0][0], eyes[1][1] - eyes[0][1]) < 1) return false;
   face.eyes = rounded(eyes);
   fill(face, faces.indexOf(face) + 1);
-  restore(face).then(() => say(''), error => say(error.message, true));
+  say('');
+  restore(face).catch(error => say(error.message, true));
   return true;
 }
 
@@ -194,7 +193,8 @@ at('#add').onclick = () => {
   const [x, y, off] = [canvas.width / 2, canvas.height / 2, Math.max(0.5, Math.min(canvas.width, canvas.height) / 16)];
   faces.push({eyes: [[x - off, y], [x + off, y]]});
   draw();
-  restore(faces.at(-1)).then(() => say('Drag both eyes to where they are.'), error => say(error.message, true));
+  say('Drag both eyes to where they are.');
+  restore(faces.at(-1)).catch(error => say(error.message, true));
 };
 
 at('#choose').onclick = ({target}) => { target.value = ''; };  // so that the same file can be chosen again
