@@ -1,5 +1,6 @@
 """The soak finds what differs between threads and what grows."""
 
+import mmap
 import threading
 import time
 from types import SimpleNamespace
@@ -33,7 +34,8 @@ def test_memory_that_grows_is_seen():
     kept = []
 
     def leaking(photo):
-        kept.append(np.ones(4_000_000, np.uint8))
+        kept.append(mmap.mmap(-1, 8_000_000))  # not from the memory that earlier tests have freed
+        kept[-1].write(b'1' * 8_000_000)
         return result(photo)
 
     photos = [np.zeros((4, 4, 3), np.uint8)]

@@ -285,7 +285,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint(c
 
 
 def test_a_full_disk_is_one_line(config, small_disk):
-    code, _, err = finish(start(config, small_disk('100m') / 'run'))
+    code, _, err = finish(start(config, small_disk('10m') / 'run'))
     assert code == 2 and 'no space left on the disk' in err and 'Traceback' not in err
 
 
@@ -296,7 +296,7 @@ def test_a_full_disk_is_one_line(config, small_disk):
     (['--config=configs/x8.py:gln5'], "variant 'gln5' is not known; choose of"),
     (['--config=configs/x8.py', '--config.optimizer.learning_rat=1'], 'no setting learning_rat. Did you mean'),
     (['--config=configs/x8.py', '--config.scale=big'], 'config.scale'),
-    (['--config=configs/x8.py', '--config.scale=3'], 'config.scale: 3 is not known; choose one of 4, 8'),
+    (['--config=configs/x8.py', '--config.scale=3'], 'config.scale: 3 is not known; choose one of 2, 4, 8'),
     (['--config=configs/x8.py', '--wrkdir=x'], 'wrkdir'),
     (['--config=configs/x8.py', 'x'], 'x: not understood'),
     (['--config=configs/x8.py', '--config.data.name=folder', '--config.data.path=nowhere'], 'nowhere: there is no such'),

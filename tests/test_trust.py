@@ -161,4 +161,4 @@ def test_the_way_is_of_the_face_nearest_to_the_middle_and_not_of_the_largest(pla
     wide[:len(ahead), beside.shape[1]:-beside.shape[1]] = ahead
     _, captions = photograph_figure.row(wide, 'two', 24, face_upsampling.FaceUpsampler(plain))
     width = int(captions[0].partition('x')[0])
-    assert width == pytest.approx(wide.shape[1] * 24 / 128, rel=0.1), 'two thirds of it would be by the larger face'
+    assert width == pytest.approx(wide.shape[1] * 24 / 128, rel=0.15), 'two thirds of it would be by the larger face'
