@@ -78,7 +78,8 @@ def _write_networks(folder):
         files.write(folder / f'{name}.onnx', export.onnx_between(loaded, weights.load_generator(partner)) if partner else export.onnx(loaded))
         matrices[f'back of {name}'] = consistency.back_projection(images.FACE_SIZE, scale, degradation)
         networks.append({'name': name, 'scale': scale, 'blur_sigma': images.BLUR_SIGMA[scale],
-                         'limit': _limit(upsamplers, upsampler), 'shares': face_upsampling.SHARES if partner else None,
+                         'limit': _limit(upsamplers, upsampler), 'shares': face_upsampling.WAYS if partner else None,
+                         'own_share': loaded.card.get('share', 1.0),
                          'calibration': _calibration(upsampler.calibration)})
     files.write(folder / 'yunet.onnx', _yunet())
     starts = np.cumsum([0, *(matrix.size for matrix in matrices.values())]).tolist()

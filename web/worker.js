@@ -53,7 +53,7 @@ async function restore({eyes}) {
   const bicubic = images.resampled(lr, enlarging, enlarging), answer = {sourcePixels, bicubic: rgba(bicubic)};
   if (!chosen) return {...answer, note: `left alone: it spans ${Math.round(sourcePixels)} pixels already`};
   const {hr} = await sessions[`${network.name}.onnx`].run({lr: new ort.Tensor('float32', y.data, [1, size, size, 1]),
-    ...network.shares && {share: new ort.Tensor('float32', [shareOf(network.shares)], [])}});
+    ...network.shares && {share: new ort.Tensor('float32', [shareOf(network.shares) / network.own_share], [])}});
   let luminance = images.picture(images.FACE, images.FACE, 1, hr.data.map(clipped));
   const reducing = images.gaussianTaps(network.scale, network.blur_sigma);
   const slack = steps && network.shares && steps.map(step => step / 510 * Math.min(1, size / sourcePixels));
@@ -87,7 +87,7 @@ function jpegSteps(bytes) {
   return null;
 }
 
-/** How far between its partner (0) and itself (1) a network is to be, for this photograph's JPEG: face_upsampling.SHARES. */
+/** How far between its partner (0) and itself (1) a network is to be, for this photograph's JPEG: face_upsampling.WAYS. */
 function shareOf(shares) {
   const strength = steps ? Math.log2(1 + steps.reduce((sum, step) => sum + step) / 64) : 0;
   const above = shares.findIndex(([most]) => strength < most), last = shares.at(-1)[1];
