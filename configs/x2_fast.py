@@ -2,7 +2,7 @@
 
     python train.py --config=configs/x2_fast.py --config.degradation=photo --config.data.name=folder --config.data.path=DIR
 
-Cost, score: docs/training_log.md, x2-photo. Its body may come from a network at 4x: --init=x4-photo.
+Cost, score: none yet, as it was not trained. Its body may come from a network at 4x: --init=x4-photo.
 """
 
 from configs import x8_fast
