@@ -28,7 +28,7 @@ def main(arguments=None):
     options = _parser().parse_args(arguments)
     with errors.reported():
         from gln_jax import weights
-        from gln_jax.evaluation import comparison, methods, one_network, scoring
+        from gln_jax.evaluation import one_network, scoring
         from gln_jax.models import factory
         from gln_jax.runtime import devices
         from gln_jax.data import faces as face_data
@@ -38,6 +38,8 @@ def main(arguments=None):
         if options.sharpness is not None:
             loaded = weights.sharpened(loaded, options.sharpness)
         config = _with_data(loaded.config, options)
+        if options.methods is not None:
+            from tools.comparison import compare, methods
         chosen = methods.named(options.methods, loaded) if options.methods is not None else None
         if chosen and options.mirrored:
             raise errors.InputError('--self-ensemble: is for the network alone; leave out --methods')
@@ -49,7 +51,7 @@ def main(arguments=None):
         sets = [(split, face_data.load(config, split)) for split in splits]  # all, before the first takes its minutes
         if chosen:
             output = _output(options, label, 'methods', alone=True)
-            comparison.compare(chosen, config, sets, options.protocol, output, label, options.images)
+            compare.compare(chosen, config, sets, options.protocol, output, label, options.images)
             return
         upsampler = factory.upsampler(config, loaded.parameters)
         described, parameters = loaded.description, loaded.digest
@@ -58,8 +60,8 @@ def main(arguments=None):
             described, parameters = f'{described}, mirrored', f'{parameters}, mirrored'
         for split, faces in sets:
             output = _output(options, label, split, alone=len(splits) == 1)
-            one_network.evaluate(upsampler, config, faces, options.protocol, output, f'{label} {split}',
-                                described, parameters, options.images)
+            one_network.evaluate(one_network.Network(upsampler, config, described, parameters), faces, options.protocol, output,
+                                 f'{label} {split}', options.images)
             print(f'written: {", ".join(str(output / name) for name in one_network.FILES)}\n')
 
 
