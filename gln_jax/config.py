@@ -25,12 +25,15 @@ FAST_SIZES = {
 VARIANTS = (*NETWORKS, *FAST_SIZES)
 """What `set_network` takes."""
 
-MAY_CHANGE_ON_RESUME = ('columns_at_once', 'log', 'checkpoint', 'validation', 'data.decoded', 'data.workers',
+MAY_CHANGE_ON_RESUME = ('log', 'checkpoint', 'validation', 'data.decoded', 'data.workers',
                         'data.directory', 'adversarial.turns')
 """Settings that do not change what a step computes: a run may be continued with others."""
 
 CONVENTIONS = 'conventions'
 """In the JSON of a config, what `images.conventions` says."""
+
+RETIRED = ('columns_at_once',)
+"""Fields of older files that no longer say anything: how convolutions are computed is the layers' own (models/layers.py)."""
 
 
 def default():
@@ -42,7 +45,6 @@ def default():
     config.face_size = 128  # height and width of an HR face, in pixels, one of FACE_SIZES: of less, faces are reduced
     config.network = 'gln8'  # one of NETWORKS
     config.compute_dtype = 'auto'  # of training's matrix work, one of precision.DTYPES; 'auto': bfloat16 but on CPUs
-    config.columns_at_once = 0  # that a local network's convolutions take as one (width_folding.py); 0: 2 on TPUs, 1 elsewhere
     config.degradation = 'gaussian'  # how LR images are made from HR images: one of images.DEGRADATIONS
 
     config.photo = ConfigDict()  # the degradation 'photo' (photo_degradation.py); ranges are uniform
@@ -206,9 +208,6 @@ def check(config):
     if not 0 < config.reconstruction.teacher_share <= 1:
         raise errors.InputError('config.reconstruction.teacher_share: must be above 0 and at most 1, '
                                 f'is {config.reconstruction.teacher_share}')
-    if config.columns_at_once and (config.columns_at_once < 0 or images.FACE_SIZE % config.columns_at_once):
-        raise errors.InputError(f'config.columns_at_once: must be 0 or divide {images.FACE_SIZE} columns, '
-                                f'is {config.columns_at_once}')
     if not config.reconstruction.steps and not config.adversarial.turns:
         raise errors.InputError('config.reconstruction.steps: 0, and no adversarial.turns either; there is nothing to do')
     _check_fast(config.fast)
@@ -285,6 +284,7 @@ def from_json(text):
     fields, config = json.loads(text), default()
     try:
         theirs = fields.pop(CONVENTIONS, {})
+        fields = {name: value for name, value in fields.items() if name not in RETIRED}
         config.update(fields)
         check(config)
     except (AttributeError, KeyError, TypeError, errors.InputError) as error:

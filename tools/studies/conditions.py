@@ -23,8 +23,8 @@ class Condition(NamedTuple):
     kind: str
     level: Any  # a number, or a name
     alter: Callable = None  # (image, level, number) -> image
-    lr_of: Callable = None  # as in `scoring.score`
-    counted: Any = None  # as in `scoring.score`
+    lr_of: Callable = None  # as in `scoring.Task`
+    counted: Any = None  # as in `scoring.Task`
 
     @property
     def key(self):

@@ -93,8 +93,8 @@ def _psnr(upsampler, config, faces, condition):
     """{'names': of the faces, 'psnr': {method: dB [n]}} under one condition."""
     if condition.alter:
         faces = conditions.Altered(faces, condition.alter, condition.level)
-    scores = scoring.score(_restorers(upsampler, config), faces, config, lr_of=condition.lr_of,
-                           counted=condition.counted, progress=False)
+    task = scoring.Task(config, lr_of=condition.lr_of, counted=condition.counted)
+    scores = scoring.score(_restorers(upsampler, config), faces, task, progress=False)
     return {'names': scores.names,
             'psnr': {method: values['psnr'].tolist() for method, values in scores.values.items()}}
 
@@ -147,8 +147,8 @@ def _worst(upsampler, config, split, faces, measured):
     """A picture of the faces that the network restores worst by PSNR, the worst one first."""
     psnr = measured.psnr[split, conditions.UNALTERED]
     numbers = np.argsort(psnr['gln'])[:WORST]
-    scores = scoring.score(_restorers(upsampler, config), [faces[number] for number in numbers], config,
-                           shown=range(len(numbers)), progress=False)
+    scores = scoring.score(_restorers(upsampler, config), [faces[number] for number in numbers],
+                           scoring.Task(config), shown=range(len(numbers)), progress=False)
     columns = {'lr': 'input', 'bicubic': 'bicubic', 'gln': 'GLN', 'truth': 'truth'}
     captions = []
     for number in numbers:
