@@ -22,15 +22,13 @@ FAST_SIZES = {
 }
 """`config.fast` of two more sizes of the fast network: 0.27 and 1.45 billion multiply-adds a face; `default` has 0.57."""
 
-VARIANTS = (*NETWORKS, *FAST_SIZES)
-"""What `set_network` takes."""
+VARIANTS = (*NETWORKS, *FAST_SIZES)  # what `set_network` takes
 
 MAY_CHANGE_ON_RESUME = ('log', 'checkpoint', 'validation', 'data.decoded', 'data.workers',
                         'data.directory', 'adversarial.turns')
 """Settings that do not change what a step computes: a run may be continued with others."""
 
-CONVENTIONS = 'conventions'
-"""In the JSON of a config, what `images.conventions` says."""
+CONVENTIONS = 'conventions'  # in the JSON of a config, what `images.conventions` says
 
 RETIRED = ('columns_at_once',)
 """Fields of older files that no longer say anything: how convolutions are computed is the layers' own (models/layers.py)."""
