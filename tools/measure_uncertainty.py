@@ -10,7 +10,6 @@ worst tenth by PSNR from the others), and how the faces that get a warning diffe
 the luminance (protocol `paper`) before back-projection. What back-projection does to PSNR is printed for each split.
 """
 
-import argparse
 import dataclasses
 import functools
 from typing import NamedTuple
@@ -46,8 +45,7 @@ class Measured(NamedTuple):
 
 def main(arguments=None):
     """The command; see the top of this file."""
-    parser = argparse.ArgumentParser(prog='python -m tools.measure_uncertainty', description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line.parser('tools.measure_uncertainty', __doc__)
     parser.add_argument('--ckpt', type=command_line.path, required=True,
                         help='the network: a workdir, a checkpoint or a weights file')
     parser.add_argument('--data', type=command_line.path, required=True, metavar='DIR', help='folder of aligned faces')
