@@ -77,7 +77,7 @@ def default():
     config.augmentation = ConfigDict()  # each face anew at every visit; ranges are uniform
     config.augmentation.flip = True  # mirror every second face
     config.augmentation.scale = 0.08  # enlarge or shrink by up to this share
-    config.augmentation.shift = 3.0  # move by up to this many HR pixels along x and along y
+    config.augmentation.shift = 3.0  # move by up to this many HR pixels along x and along y; whole ones without scale and roll
     config.augmentation.roll = 5.0  # turn by up to this many degrees
     config.augmentation.gamma = 0.1  # raise to a power of up to 1 +- this
     config.augmentation.contrast = 0.1  # stretch about the face's mean by up to 1 +- this
