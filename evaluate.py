@@ -35,6 +35,8 @@ def main(arguments=None):
         devices.a_device_per_core(scoring.BATCH_SIZE)
         options.ckpt = options.ckpt or weights.best(scale=8)
         loaded = weights.load_generator(options.ckpt)
+        if options.sharpness is not None:
+            loaded = weights.sharpened(loaded, options.sharpness)
         config = _with_data(loaded.config, options)
         if options.methods is not None:
             from tools.comparison import compare, methods
@@ -87,6 +89,9 @@ def _parser():
     parser.add_argument('--self-ensemble', '--mirrored', dest='mirrored', action='store_true',
                         help='restore each face and its mirror image, and score the mean of both: a little better, for '
                              'twice the work')
+    parser.add_argument('--sharpness', type=float, metavar='0..1',
+                        help='weights between a reconstruction network (0) and the adversarial one that was trained on from it '
+                             '(1), of which --ckpt is one (default: --ckpt as it is)')
     parser.add_argument('--output', type=command_line.path, metavar='DIR',
                         help='folder for the files; of several splits, and without --methods, with a folder for each '
                              'inside (default: scores/DATA-SPLIT-PROTOCOL in the workdir, beside the weights file, or of a name '
@@ -128,6 +133,7 @@ def _output(options, label, split, alone):
     if options.output:
         return epath.Path(options.output) if alone else epath.Path(options.output, split)
     words = [label, split, options.protocol] + (['mirrored'] if options.mirrored else []) + (
+        [f'sharpness-{options.sharpness:g}'] if options.sharpness is not None else []) + (
         [f'{options.images}-images'] if options.images else [])
     ckpt = files.path(options.ckpt)
     for workdir in (ckpt, *ckpt.parents[:2]):

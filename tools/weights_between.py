@@ -38,7 +38,7 @@ def write(undamaged, ckpt, share, output):
     weights.check_is_free(output)
     if jax.tree.map(np.shape, first.parameters) != jax.tree.map(np.shape, second.parameters):
         raise errors.InputError(f'{ckpt}: is no network of the same kind as {undamaged}')
-    between = jax.tree.map(lambda a, b: np.float16(a + np.float32(share) * (b - a)), first.parameters, second.parameters)
+    between = jax.tree.map(np.float16, weights.mixed((1 - share, first.parameters), (share, second.parameters)))
     metadata = {'format': weights.FORMAT, 'config': settings.to_json(second.config),
                 'card': json.dumps(second.card | {'undamaged': undamaged, 'share': share})}
     files.write(output, safetensors.numpy.save(flax.traverse_util.flatten_dict(between, sep='/'), metadata))
