@@ -17,8 +17,11 @@ FORMS = 'direct', 'fourier'
 
 _form = 'fourier'
 
-MANY_CHANNELS = 32  # from so many on, a kernel's gradient is taken piece by piece on CPUs
-PIECE = 4096  # pixels of a piece, at most: rows of one image, or several images
+MANY_CHANNELS = 32
+"""From so many on, a kernel's gradient is taken piece by piece on CPUs."""
+
+PIECE = 4096
+"""Pixels of a piece, at most: rows of one image, or several images."""
 
 
 @contextlib.contextmanager

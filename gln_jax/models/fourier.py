@@ -24,7 +24,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-RESULTS = 16  # O, the results along a side of a tile. It divides 128; 8 and 32 take more multiply-adds for 16 to 64 channels
+RESULTS = 16
+"""O, the results along a side of a tile. It divides 128; 8 and 32 take more multiply-adds for 16 to 64 channels."""
 
 REAL_POINTS = np.array([0, 1, -1, 3 / 4, -3 / 4, 4 / 3, -4 / 3])
 """Points at which polynomials are evaluated, beside infinity, the highest coefficient, and pairs on the unit circle."""
