@@ -8,7 +8,6 @@ and judging them takes: the config with scale, network and degradation, the alig
 they were trained, and their scores.
 """
 
-import argparse
 import functools
 import hashlib
 import json
@@ -403,8 +402,7 @@ def _psnr_text(psnr):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog='python -m gln_jax.weights', description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line.parser('gln_jax.weights', __doc__)
     commands = parser.add_subparsers(dest='command', required=True)
     exporting = commands.add_parser('export', help='write a weights file from a workdir or checkpoint')
     exporting.add_argument('--ckpt', type=command_line.path, required=True,

@@ -16,7 +16,6 @@ cycles      the time by the compiler's own estimates of each instruction's clock
 faces/s     on the whole slice, by the roofline and by the cycles: what would be the limit, and what to expect
 """
 
-import argparse
 import dataclasses
 import hashlib
 import importlib.metadata
@@ -247,8 +246,7 @@ def _line(row):
 
 
 def _parser():
-    parser = argparse.ArgumentParser(prog='python -m tools.compile_for_tpu', description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line.parser('tools.compile_for_tpu', __doc__)
     names = lambda text: text.split(',')
     parser.add_argument('configs', nargs='+', metavar='CONFIG', help='as for train.py: configs/x8.py:gln4, say')
     parser.add_argument('--topologies', type=names, default=list(TOPOLOGIES), metavar='NAME,...',
