@@ -92,7 +92,6 @@ def psnr(restored, truth, protocol='paper'):
             [n, H, W, 1], which is scored as it is: a network's output should not go through clipped colours first.
         truth: the images to match, of the same shape.
         protocol: one of PROTOCOLS.
-
     Raises:
         ValueError: the shapes differ, are not those above, or the protocol is unknown.
     """
@@ -180,7 +179,6 @@ def bootstrap_interval(values, level=0.95, groups=None, resamples=10_000, seed=0
         level: the share of repetitions of the whole study whose interval should contain the true mean.
         groups: who is in each image, n hashable values (identities); without it every image is a group of its own.
         resamples: how many bootstrap samples are drawn. The same seed draws the same samples.
-
     Returns:
         A pair of floats in the unit of `values`; None for fewer than FEWEST_PEOPLE groups, or if any value is not finite.
     """

@@ -19,10 +19,8 @@ def read(path, needed):
     Args:
         path: the file, a Path.
         needed: the column that there must be, in lower case.
-
     Returns:
         (a list of the columns, [(number of the line, {column: text})]).
-
     Raises:
         InputError: it is no such table, or `needed` is missing.
     """

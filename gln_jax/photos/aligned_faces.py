@@ -23,7 +23,6 @@ def restored(paths, names, upsampler, destination, suffix='', consistent=True, d
         upsampler: a `face_upsampling.FaceUpsampler`.
         destination: an `output_folder.OutputFolder`.
         suffix, consistent, disagreement: as the command's flags of these names.
-
     Yields:
         (path, entry in the report) in the paths' order; the entry of a file that failed is {'error': what was wrong}.
     """

@@ -93,10 +93,8 @@ def detect(image, detector=None):
     Args:
         image: uint8 RGB [H, W, 3].
         detector: path of another YuNet ONNX file for OpenCV's FaceDetectorYN.
-
     Returns:
         A list of `FoundFace`, empty where no face is found. Profiles are mostly not found.
-
     Raises:
         InputError: the detector's file is missing or no such network.
         ValueError: the image is not uint8 RGB.

@@ -45,7 +45,6 @@ def refine(grey, starts):
         grey: uint8 [H, W] in [0, 255].
         starts: a list of complex [2], the eyes as guessed, in pixels; off by up to 0.4 eye distances, in distance by up
             to 1.4 times and in roll by up to 30 degrees.
-
     Returns:
         A list of `Refined`, one for each start. What starts far from a face ends anywhere, with a low likeness.
     """
@@ -66,7 +65,6 @@ def regress(matrix, features, eyes):
             off, in eye distances.
         features: [n, face_windows.FEATURES] of the windows that the eyes span.
         eyes: complex [n, 2], in pixels.
-
     Returns:
         complex [n, 2], the eyes moved.
     """

@@ -32,7 +32,6 @@ def crops(photo, name, output, filters, eyes=None, is_one_person=False):
         eyes: a list of eyes ((x, y), (x, y)), the upright face's left one first; None looks for faces. Where one of
             them lies outside the picture, the face is rejected: what is missing would be mirrored at the border.
         is_one_person: whether the photograph is known to be of one person: the face nearest to the middle.
-
     Returns:
         (kept, rejected): lists of dicts that JSON can hold. Kept: file (below `output`), eyes, source_px, detail, hash.
         Rejected: eyes (None where the whole photograph is), reason.

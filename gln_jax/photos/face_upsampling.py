@@ -160,7 +160,6 @@ def load(path, scale=None, batch_size=4, sharpness=None):
         path: what `weights.load_generator` takes; None is `weights.best_for_photographs` of the scale, or of 8.
         scale: 2, 4 or 8, the scale that it has to have; None takes whatever it has.
         sharpness: as in `weights.sharpened`; None leaves the network as it is.
-
     Raises:
         InputError: there is none, it is damaged, its scale or the size of its faces is another, or it has no such sharpness.
     """

@@ -37,7 +37,6 @@ def sample(grey, eyes):
         grey: float32 [H, W] in [0, 255], with 4 to 25 pixels between the eyes: nothing is blurred here against
             aliasing.
         eyes: complex [2], the upright face's left one first.
-
     Returns:
         float32 [SIZE + 2, SIZE + 2] in [0, 255]; beyond the border, the image goes on mirrored.
     """
@@ -57,7 +56,6 @@ def describe(windows):
 
     Args:
         windows: float32 [n, SIZE + 2, SIZE + 2] in [0, 255], of `sample`.
-
     Returns:
         float32 [n, FEATURES], at least 0. A window times a positive number, plus another, has nearly the same.
     """

@@ -28,10 +28,8 @@ def read_eyes_csv(path, photos=None):
     Args:
         path: the file, in UTF-8. Pixel (0, 0) is centred at (0, 0).
         photos: names as the file is to have them; None is any.
-
     Returns:
         {file name: a list of eyes ((x, y), (x, y)), in the order of the columns}, in the file's order.
-
     Raises:
         InputError: the file is missing, is no text, lacks a column, or has a row that is wrong; the message names the
             row by its line. Or it names none of `photos`.

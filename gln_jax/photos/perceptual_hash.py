@@ -38,7 +38,6 @@ def duplicates(hashes, most_bits, progress=iter):
         hashes: uint8 [n, 18], the faces to be kept first.
         most_bits: what two may differ in and still count as one; none do where it is below 0.
         progress: wraps the numbers that are worked through, `tqdm` say.
-
     Returns:
         {number: (number of the one that is kept, bits that differ)} of those that repeat one.
     """

@@ -22,7 +22,6 @@ def restored(paths, names, upsamplers, destination, options, eyes):
         destination: an `output_folder.OutputFolder`.
         options: the command's flags.
         eyes: {file name: list of eye pairs} of those that are not to be searched.
-
     Yields:
         (path, entry in the report); the entry of a file that failed is {'error': what was wrong}.
     """

@@ -82,7 +82,6 @@ def restore(image, eyes=None, upsampler=None, sharpness=None, **how):
         sharpness: from 0, by a reconstruction network, to 1, by the adversarial one that was trained on from it
             (`weights.sharpened`); None leaves the network as it is.
         how: the fields of `How`.
-
     Raises:
         InputError: the image is too small or too large, eyes are given that are no face's or lie outside of it, or there
             is no upsampler, or none of this sharpness.

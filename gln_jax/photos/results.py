@@ -36,7 +36,6 @@ def write_photo(outputs, name, picture, restoration, ending, suffix):
         restoration: its `restoring.Restoration`.
         ending: of the photograph's file, a key of `writing.FORMATS`.
         suffix: added to the name.
-
     Raises:
         InputError: the photograph does not fit into a file of this ending; nothing is written then.
     """

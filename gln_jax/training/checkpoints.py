@@ -105,7 +105,6 @@ def find(path):
 
     Returns:
         A list, not empty; of a workdir its last checkpoints, the newest first, and then the end of stage 1.
-
     Raises:
         InputError: there is none.
     """

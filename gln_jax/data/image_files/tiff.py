@@ -38,7 +38,6 @@ def stored(file, check_size):
     Args:
         file: binary, can seek.
         check_size: a function of width and height, which raises where these are too large.
-
     Raises:
         InputError: it is of a kind whose values have no known meaning. Others: what tifffile and its codecs find amiss.
     """
