@@ -14,11 +14,7 @@ COLUMNS = ('file', 'left_x', 'left_y', 'right_x', 'right_y')
 
 
 def parse_eyes(text):
-    """The eyes ((x, y), (x, y)) of 'x1,y1,x2,y2', in pixels, in this order.
-
-    Raises:
-        InputError: these are not four finite numbers, or they are one point twice.
-    """
+    """The eyes ((x, y), (x, y)) of 'x1,y1,x2,y2', in pixels; InputError where these are not four numbers, or one point twice."""
     return _eyes(text.split(','), 'eyes')
 
 
