@@ -38,12 +38,14 @@ def main():
     with errors.reported():
         config = _config_from(sys.argv)
         _check_processes()
-        from gln_jax.runtime import compilation, devices, hosts, supervision  # only now: --help comes at once
+        from gln_jax.runtime import compilation, devices, hosts, processors, supervision  # only now: --help comes at once
         if hosts.expected(FLAGS.num_processes) > 1 and not supervision.is_supervised():
             sys.exit(supervision.run())
         compilation.keep(FLAGS.compilation_cache)
         if hosts.expected(FLAGS.num_processes) == 1:
             devices.a_device_per_core(*devices.training_batch_sizes(config).values())
+        else:
+            processors.keep_freed_memory()
         hosts.join(FLAGS.coordinator, FLAGS.num_processes, FLAGS.process_id)
     with hosts.together(), errors.reported():
         from gln_jax import weights
