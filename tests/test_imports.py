@@ -3,6 +3,7 @@
 import ast
 import functools
 import pathlib
+import re
 
 import pytest
 
@@ -49,6 +50,14 @@ def test_each_part_imports_only_what_lies_below_it(place):
             if not any(f'{module}.'.startswith(f'gln_jax.{each}.') for each in allowed):
                 wrong.append(f'{file.relative_to(ROOT)}:{line} imports {module}')
     assert not wrong, '\n'.join(wrong)
+
+
+def test_the_rules_are_those_of_the_design():
+    rules = {}
+    for line in (ROOT / 'docs/design.md').read_text().splitlines():
+        parts, allowed = (re.findall(r'`([\w.]+)`', cell) for cell in (line.split('|')[1:3] if line.startswith('| `') else ('', '')))
+        rules |= {part: set(allowed) for part in parts}
+    assert MAY_IMPORT.items() <= rules.items()
 
 
 def test_nothing_of_the_package_imports_its_tools_and_benchmarks():
