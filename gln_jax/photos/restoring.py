@@ -173,11 +173,7 @@ def _pairs(eyes):
         points = np.asarray(eyes, float)
     except (TypeError, ValueError):
         points = np.zeros(1)
-    if points.size == 0:
-        return []
-    if points.shape in ((4,), (2, 2)):  # of one face
-        points = points[None]
-    if points.shape[1:] not in ((4,), (2, 2)):
+    if points.size and not (points.shape in ((4,), (2, 2)) or points.shape[1:] in ((4,), (2, 2))):  # one face, or several
         raise errors.InputError(f'eyes {eyes}: are to be numbers, ((x1, y1), (x2, y2)) for each face')
     return list(points.reshape(-1, 2, 2))
 

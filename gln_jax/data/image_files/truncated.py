@@ -23,12 +23,9 @@ def with_end(file, format_, error):
     """
     file.seek(0)
     data = file.read().rstrip(b'\xff')  # half a marker
-    end = _ENDS.get(format_)
-    if end is None:
+    if format_ not in _ENDS or format_ in ('JPEG', 'MPO') and _missing(data) > MOST_MISSING:
         raise error
-    if format_ in ('JPEG', 'MPO') and _missing(data) > MOST_MISSING:
-        raise error
-    return io.BytesIO(data + end)
+    return io.BytesIO(data + _ENDS[format_])
 
 
 def _missing(data):
