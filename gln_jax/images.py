@@ -59,8 +59,8 @@ def degrade(hr, scale, degradation='gaussian'):
     """LR images [..., H/scale, W/scale, C] from HR images [..., H, W, C].
 
     'gaussian' is the paper's: a Gaussian blur of `BLUR_SIGMA[scale]` HR pixels, then subsampling at the centres of the
-    LR pixels (section 4), and so is 'photo' here, without damage. 'bicubic' is antialiased bicubic, as MATLAB's imresize and Pillow's BICUBIC make it. At the
-    borders both use only the pixels that exist, with their weights scaled up to sum to one.
+    LR pixels (section 4), and so is 'photo' here, without damage. 'bicubic' is antialiased bicubic, as MATLAB's imresize and
+    Pillow's BICUBIC make it. At the borders both use only the pixels that exist, with their weights scaled up to sum to one.
     """
     return _resample(hr, *(reduction_matrix(size, scale, degradation) for size in hr.shape[-3:-1]))
 

@@ -10,8 +10,7 @@ from gln_jax.data.image_files import reading, writing
 from gln_jax.photos import consistency, face_upsampling, results, uncertainty
 from gln_jax.runtime import errors
 
-WRITERS = 4
-"""Files that are written at once; the disk takes longer over each than the processor."""
+WRITERS = 4  # files that are written at once; the disk takes longer over each than the processor
 
 
 def restored(paths, names, upsampler, destination, suffix='', consistent=True, disagreement=False):
@@ -23,7 +22,6 @@ def restored(paths, names, upsampler, destination, suffix='', consistent=True, d
         upsampler: a `face_upsampling.FaceUpsampler`.
         destination: an `output_folder.OutputFolder`.
         suffix, consistent, disagreement: as the command's flags of these names.
-
     Yields:
         (path, entry in the report) in the paths' order; the entry of a file that failed is {'error': what was wrong}.
     """

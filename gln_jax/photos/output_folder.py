@@ -13,8 +13,7 @@ UNFINISHED = 'unfinished.jsonl'
 """Notes of a run that has not ended, a line of JSON each: its settings, then each file that it writes and each input that is
 done."""
 
-LONGEST_NAME = 240
-"""Bytes of a file's name; disks take 255, of which `files.write` needs some while it writes."""
+LONGEST_NAME = 240  # bytes of a file's name; disks take 255, of which `files.write` needs some while it writes
 
 
 class OutputFolder:

@@ -6,8 +6,7 @@ import numpy as np
 from gln_jax import images
 from gln_jax.data import alignment
 
-FEATHER = 16
-"""HR pixels over which the face gives way to the photograph, from the border of the 128x128 face inwards."""
+FEATHER = 16  # HR pixels over which the face gives way to the photograph, from the border of the 128x128 face inwards
 
 MATCHED_SIGMA = 8.0
 """Standard deviation in HR pixels of the blur below which the face takes over the photograph's brightness."""

@@ -61,10 +61,8 @@ def prepare(directory, output, settings, eyes=None, processes=1):
         settings: Settings.
         eyes: {path of a photograph below `directory`: list of eyes}, of those that are not to be searched.
         processes: how many work at once.
-
     Returns:
         (index, rejected): what the two files hold, lists of dicts.
-
     Raises:
         InputError: see `photos_below`; or the output folder holds something else, or faces made with other settings.
         RunError: one of the processes was killed.
