@@ -105,7 +105,7 @@ def reduction_matrix(size, scale, degradation):
 @functools.cache
 def enlargement_matrix(size, scale, method):
     """The matrix float32 [size * scale, size] by which `upsample` enlarges columns, and rows; not for 'nearest'."""
-    return _weights(size, size * scale, {'bilinear': _tent, 'bicubic': bicubic_kernel}[method])
+    return _weights(size, size * scale, {'bilinear': lambda distance: np.maximum(0, 1 - distance), 'bicubic': bicubic_kernel}[method])
 
 
 def _weights(size, new_size, kernel):
@@ -113,10 +113,6 @@ def _weights(size, new_size, kernel):
     centres = (np.arange(new_size)[:, None] + 0.5) * size / new_size - 0.5
     weights = kernel(np.abs(np.arange(size) - centres))
     return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
-
-
-def _tent(distance):
-    return np.maximum(0, 1 - distance)
 
 
 def to_bytes(picture):

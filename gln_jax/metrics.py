@@ -41,10 +41,6 @@ def _paper_luminance(values):
     return values * PEAK
 
 
-def _rgb(values):
-    return _colour(values) * PEAK
-
-
 def _matlab_luminance(values):
     return (16 + _colour(values) @ np.array([65.481, 128.553, 24.966]))[..., None]
 
@@ -57,7 +53,7 @@ def _colour(values):
 
 _TABLE = {
     'paper': Protocol(_paper_luminance),
-    'rgb': Protocol(_rgb),
+    'rgb': Protocol(lambda values: _colour(values) * PEAK),
     'y': Protocol(lambda values: np.floor(_matlab_luminance(values))),
     'y-crop8': Protocol(lambda values: np.round(_matlab_luminance(values)), 8, np.ones(7), 49 / 48),
 }

@@ -111,11 +111,7 @@ def _places(splits, wanted):
     records = splits.get(split, ())
     places = [(records, number) for number in range(len(records)) if not source or records.sources[number] == source]
     if not places:
-        raise errors.InputError(f'there is no split {wanted!r} here; there are {", ".join(_names(splits))}')
+        there = [name for split, records in sorted(splits.items())
+                 for name in (split, *(f'{split}/{source}' for source in sorted(set(records.sources))))]
+        raise errors.InputError(f'there is no split {wanted!r} here; there are {", ".join(there)}')
     return places
-
-
-def _names(splits):
-    for split, records in sorted(splits.items()):
-        yield split
-        yield from (f'{split}/{source}' for source in sorted(set(records.sources)))

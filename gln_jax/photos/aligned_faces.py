@@ -17,8 +17,7 @@ def restored(paths, names, upsampler, destination, suffix='', consistent=True, d
     """Restores aligned faces and writes each with its comparison, while the network is at the next batch.
 
     Args:
-        paths: a list of the LR faces' files, each of upsampler.lr_size x upsampler.lr_size pixels.
-        names: {path: name of its outputs}.
+        paths, names: a list of the LR faces' files, each of upsampler.lr_size pixels a side, and {path: name of its outputs}.
         upsampler: a `face_upsampling.FaceUpsampler`.
         destination: an `output_folder.OutputFolder`.
         suffix, consistent, disagreement: as the command's flags of these names.

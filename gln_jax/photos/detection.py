@@ -85,13 +85,10 @@ def detect(image, detector=None):
     those tilted by more than 30 degrees, down to 12 in small ones and 2.5 % of the longer side in large ones.
 
     Args:
-        image: uint8 RGB [H, W, 3].
-        detector: path of another YuNet ONNX file for OpenCV's FaceDetectorYN.
+        image: uint8 RGB [H, W, 3], or a ValueError is raised.
+        detector: path of another YuNet ONNX file for OpenCV's FaceDetectorYN; InputError where it is missing or no such network.
     Returns:
         A list of `FoundFace`, empty where no face is found. Profiles are mostly not found.
-    Raises:
-        InputError: the detector's file is missing or no such network.
-        ValueError: the image is not uint8 RGB.
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(f'uint8 RGB [H, W, 3] is needed, not {image.dtype} {list(image.shape)}')

@@ -3,7 +3,7 @@
 A cascade of linear regressions, after Xiong and De la Torre, "Supervised Descent Method and Its Applications to Face
 Alignment" (CVPR 2013): each step looks at the window that the eyes span and predicts how far both are off. There is one
 cascade for each of three sizes of face, for the gradients of a tiny face are not those of a sharp one. A last
-regression says how much the window that was arrived at looks like a face. `train_eyes` makes the matrices.
+regression says how much the window that was arrived at looks like a face. `tools.train_eyes` makes the matrices.
 """
 
 import functools

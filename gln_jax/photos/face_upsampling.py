@@ -19,7 +19,7 @@ SCALES = (8, 4)  # of the networks for photographs
 
 MOST_REDUCED = 1.4
 """Where a face spans more than so many times the pixels that a network takes, interpolating what it has keeps more of it
-than restoring what is left: so it is for both scales on faces of val (`measure_sizes`)."""
+than restoring what is left: so it is for both scales on faces of val (`tools.measure_sizes`)."""
 
 WAYS = ((0.0, 0.25), (1.75, 0.25), (2.76, 0.35), (3.64, 0.53), (4.59, 0.82), (5.15, 1.0), (5.56, 1.08), (5.87, 1.15))
 """(`strength` of JPEG, share of the way from the network without damage to the one that was trained with it), by PSNR on faces
@@ -55,7 +55,7 @@ class FaceUpsampler:
 
     With `undamaged`, a network of the same kind that knows no damage, it restores by weights between both: as far from it as
     JPEG has damaged a photograph (`for_jpeg`, by `weights.mixed`). `scale`, `lr_size` and `degradation` say which LR faces it takes, `description` where it comes from; `calibration`
-    is its `trust.Calibration`, or None.
+    is its `uncertainty.Calibration`, or None.
     """
 
     _undamaged = None

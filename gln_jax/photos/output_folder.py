@@ -37,8 +37,7 @@ class OutputFolder:
     def claimed(self, settings):
         """The folder for this process alone; what an interrupted run with equal `settings`, a dict, did is taken up.
 
-        Raises:
-            InputError: another process writes there, or what was interrupted had other settings.
+        Raises InputError where another process writes there, or what was interrupted had other settings.
         """
         with claims.alone_in(self.folder, 'writes its results here; wait for its end'):
             self._settings = _as_read(settings)

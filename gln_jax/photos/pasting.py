@@ -33,7 +33,8 @@ def paste(canvas, luminance, transform):
     if left >= right or top >= bottom:
         return
     below = alignment.warp(canvas, transform, (size, size)) / 255
-    matched = 255 * (luminance + _lowest(_luminance(below) - luminance))
+    lowest = cv2.GaussianBlur(_luminance(below) - luminance, (0, 0), MATCHED_SIGMA, borderType=cv2.BORDER_REFLECT_101)
+    matched = 255 * (luminance + lowest)
     to_part = alignment.after(np.array([[1.0, 0, -left], [0, 1, -top]]), alignment.inverse(transform))
     warped = alignment.warp(np.stack([matched, mask()], axis=-1), to_part, (right - left, bottom - top))
     inside = cv2.warpAffine(np.ones((size, size), np.uint8), to_part, (int(right - left), int(bottom - top)),
@@ -59,7 +60,3 @@ def mask():
 
 def _luminance(picture):
     return picture[..., 0] if picture.shape[-1] == 1 else picture @ LUMINANCE_WEIGHTS
-
-
-def _lowest(picture):
-    return cv2.GaussianBlur(picture, (0, 0), MATCHED_SIGMA, borderType=cv2.BORDER_REFLECT_101)

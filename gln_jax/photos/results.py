@@ -59,7 +59,7 @@ def write_photo(outputs, name, picture, restoration, ending, suffix):
 
 
 def trust(known):
-    """A `trust.Trust` for the report, a dict. An infinite consistency is None, as JSON knows no infinity."""
+    """A `uncertainty.Trust` for the report, a dict. An infinite consistency is None, as JSON knows no infinity."""
     values = {'consistency_db': _finite(known.consistency),
               'network_consistency_db': _finite(known.network_consistency)}
     if known.disagreement is not None:
@@ -73,7 +73,7 @@ def trust(known):
 def comparison(lr, restored, known):
     """The JPEG file of an LR face, uint8 RGB [n, n, 3], its bicubic enlargement and the restored face, labelled.
 
-    known: the `trust.Trust` in the restored face.
+    known: the `uncertainty.Trust` in the restored face.
     """
     enlarged = [np.asarray(Image.fromarray(lr).resize((images.FACE_SIZE, images.FACE_SIZE), kernel))
                 for kernel in (Image.Resampling.NEAREST, Image.Resampling.BICUBIC)]

@@ -28,10 +28,7 @@ def made(name, purpose):
 def alone_in(folder, doing):
     """Keeps a folder on a disk for this process as long as the context lasts; a killed process leaves no claim behind.
 
-    `doing` says in the error what the other process does, as 'is training here; wait for its end'.
-
-    Raises:
-        InputError: another process has the folder.
+    InputError where another process has it: `doing` says what that does, 'is training here; wait for its end' say.
     """
     claim = os.open(folder, os.O_RDONLY)
     try:

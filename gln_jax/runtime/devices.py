@@ -32,10 +32,8 @@ def a_device_per_core(*batch_sizes):
 
     XLA shares the operations of one device badly over threads: on two devices of one core each, GLN4 and GLN8 train 1.2
     to 1.4 times as fast, and the fast network restores 1.4 times as fast. To be called before anything else of JAX; leaves
-    it as it is where XLA_FLAGS already says how many devices there are.
-
-    Raises:
-        InputError: there are no devices of the kind that JAX_PLATFORMS names.
+    it as it is where XLA_FLAGS already says how many devices there are. Raises InputError where there are no devices of the
+    kind that JAX_PLATFORMS names.
     """
     given = os.environ.get('XLA_FLAGS', '')
     count = _cpu_devices(batch_sizes, processors.cores(), processors.memory())

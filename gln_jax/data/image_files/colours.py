@@ -57,11 +57,9 @@ def to_8_bits(pixels):
 
 
 def profile_of_gamma(gamma, chromaticities=None):
-    """The ICC profile of a PNG file's chunks gAMA and cHRM, or None where these mean sRGB, as most do.
+    """The ICC profile of a PNG file's chunks gAMA (1 / 2.2, say) and cHRM, or None where these mean sRGB, as most do.
 
-    Args:
-        gamma: the chunk's exponent, 1 / 2.2 say.
-        chromaticities: x and y of white, red, green and blue, or None for those of sRGB.
+    `chromaticities` are x and y of white, red, green and blue, or None for those of sRGB.
     """
     import imagecodecs
     primaries = chromaticities or _SRGB_PRIMARIES
@@ -76,11 +74,7 @@ def profile_of_gamma(gamma, chromaticities=None):
 
 
 def profile_of_code_points(primaries, transfer):
-    """As `profile_of_gamma`, of the code points of ITU-T H.273 in a PNG, AVIF or HEIC file.
-
-    Raises:
-        ValueError: it is a picture for screens that show more than white.
-    """
+    """As `profile_of_gamma`, of the code points of ITU-T H.273 in a PNG, AVIF or HEIC file; ValueError for HDR."""
     if transfer in _BRIGHTER_THAN_WHITE:
         raise ValueError(f'an HDR picture, {_BRIGHTER_THAN_WHITE[transfer]}; convert it to sRGB first')
     if primaries not in _PRIMARIES:

@@ -49,9 +49,8 @@ def read(path):
     colours of another profile sRGB, which is what the pixels of a file without a profile mean. A JPEG that lacks its last
     bytes is read, with a note.
 
-    Raises:
-        InputError: the file is not there, may not be read, is empty, damaged, no picture, or one of more than MOST_PIXELS,
-            its values have no known range, or its name is not UTF-8.
+    Raises InputError where it is not there, may not be read, is empty, damaged, no picture, or one of more than MOST_PIXELS,
+    its values have no known range, or its name is not UTF-8.
     """
     path = pathlib.Path(path)
     if not path.is_file():

@@ -52,7 +52,9 @@ def stored(file, check_size):
             pixels, alpha, space = *_by_libtiff(file, number), 'rgb'
         else:
             pixels, alpha, space = _interpreted(page, _samples(page, tiff.filehandle.size))
-        return Stored(pixels, alpha, space, _bytes(page.tags.valueof(34675)), notes)
+        profile = page.tags.valueof(34675)
+        profile = bytes(profile) if isinstance(profile, (bytes, tuple, list, np.ndarray)) else None
+        return Stored(pixels, alpha, space, profile, notes)
 
 
 def _page(tiff):
@@ -190,7 +192,3 @@ def _bits(page):
     if not isinstance(page.bitspersample, int) or not 1 <= page.bitspersample <= 64:
         raise ValueError(f'{page.bitspersample} bits per channel')
     return page.bitspersample
-
-
-def _bytes(value):
-    return bytes(value) if isinstance(value, (bytes, tuple, list, np.ndarray)) else None
