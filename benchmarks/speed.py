@@ -8,7 +8,7 @@ The ceiling is the rate of a large matrix product in the same number format, on 
 share of it counts the multiply-adds of the direct form of its convolutions in the forward pass, and three times as many for
 a training step, which is train.py's: in the Fourier form, which takes fewer, it may pass 100 %. On CPUs, each core is a
 device for both (unless XLA_FLAGS says how many there are).
-Each figure is the best of several repetitions, of all forms in turn: on a machine that does other work too, take ratios from
+Each figure is the best of several repetitions, of all forms one after the other: on a machine that does other work too, take ratios from
 one run and no absolute times. Memory and the time of compiling are a training step's; memory is what it needs beside its state. At the
 end, a process of its own takes the first network's first training step from a cold start: without compiled programs from
 before, then with them.
@@ -27,6 +27,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from configs import variants
 from gln_jax import images
 from gln_jax import config as settings
 from gln_jax.evaluation import scoring
@@ -90,7 +91,7 @@ def multiply_adds(config):
 def _config(network, scale, dtype, batch_size):
     config = settings.default()
     config.name, config.scale, config.compute_dtype = network, scale, dtype
-    settings.set_network(config, network)
+    variants.set_network(config, network)
     config.reconstruction.batch_size = batch_size
     config.adversarial.turns = 0
     settings.check(config)
@@ -181,7 +182,7 @@ def _parser():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     words, numbers = lambda text: text.split(','), lambda text: [int(number) for number in text.split(',')]
     parser.add_argument('--networks', type=words, default=['fast', 'gln4', 'gln8'], metavar='NAME[,NAME...]',
-                        help=f'of {", ".join(settings.VARIANTS)} (default: fast,gln4,gln8)')
+                        help=f'of {", ".join(variants.VARIANTS)} (default: fast,gln4,gln8)')
     parser.add_argument('--scales', type=numbers, default=[8, 4], metavar='N[,N...]', help='4, 8 or both (default: 8,4)')
     parser.add_argument('--batch-sizes', type=numbers, default=[16], metavar='N[,N...]', help='(default: 16)')
     parser.add_argument('--dtypes', type=_one_of(DTYPES), metavar='NAME[,NAME...]',

@@ -9,7 +9,6 @@ in 32 bits. An ONNX file carries as metadata: config, conventions (eyes of the t
 digest and license. A StableHLO file is read by `jax.export.deserialize(bytearray(...)).call(lr)` on CPUs, CUDA and TPUs.
 """
 
-import argparse
 import json
 
 import jax
@@ -82,8 +81,7 @@ def _network(loaded):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(prog='python -m gln_jax.export', description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line.parser('gln_jax.export', __doc__)
     parser.add_argument('--ckpt', type=command_line.path, required=True,
                         help='a workdir of train.py, a checkpoint, a weights file, or the name of one that comes with the project')
     parser.add_argument('--format', choices=('onnx', 'stablehlo'), required=True)

@@ -44,8 +44,7 @@ def main(arguments=None):
 
 
 def _parser():
-    parser = argparse.ArgumentParser(prog='python -m gln_jax.upsample', description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line.parser('gln_jax.upsample', __doc__)
     parser.add_argument('-i', '--input', type=command_line.path, required=True, help='a photograph, or a folder of them')
     parser.add_argument('-o', '--output', type=command_line.path, required=True,
                         help='folder for the results, made if need be')

@@ -16,7 +16,6 @@ cycles      the time by the compiler's own estimates of each instruction's clock
 faces/s     on the whole slice, by the roofline and by the cycles: what would be the limit, and what to expect
 """
 
-import argparse
 import dataclasses
 import hashlib
 import importlib.metadata
@@ -31,6 +30,7 @@ import jax
 from jax.experimental import topologies
 import numpy as np
 
+from configs import variants
 from gln_jax import images
 from gln_jax import config as settings
 from gln_jax.models import layers
@@ -74,7 +74,7 @@ def main(arguments=None):
     with errors.reported():
         _be_quiet()
         _check(options)
-        configs = {name: _as_on_tpu(settings.of_file(name)) for name in options.configs}
+        configs = {name: _as_on_tpu(variants.of_file(name)) for name in options.configs}
         kept = _kept(options.output)
         chips = {topology: _topology(topology) for topology in options.topologies}
         versions = {name: importlib.metadata.version(name) for name in ('jax', 'libtpu')}
@@ -247,8 +247,7 @@ def _line(row):
 
 
 def _parser():
-    parser = argparse.ArgumentParser(prog='python -m tools.compile_for_tpu', description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line.parser('tools.compile_for_tpu', __doc__)
     names = lambda text: text.split(',')
     parser.add_argument('configs', nargs='+', metavar='CONFIG', help='as for train.py: configs/x8.py:gln4, say')
     parser.add_argument('--topologies', type=names, default=list(TOPOLOGIES), metavar='NAME,...',

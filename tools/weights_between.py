@@ -8,7 +8,6 @@ damaged ones. The file names the first, from which `photos.face_upsampling` goes
 photograph needs.
 """
 
-import argparse
 import json
 
 import flax
@@ -23,8 +22,7 @@ from gln_jax.runtime import command_line, errors, files
 
 def main(arguments=None):
     """The command; see the top of this file."""
-    parser = argparse.ArgumentParser(prog='python -m tools.weights_between', description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line.parser('tools.weights_between', __doc__)
     parser.add_argument('--undamaged', required=True, metavar='NAME', help='a released name')
     parser.add_argument('--ckpt', type=command_line.path, required=True, help='a workdir, checkpoint or weights file')
     parser.add_argument('--share', type=float, required=True)

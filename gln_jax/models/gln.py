@@ -12,8 +12,7 @@ import jax.numpy as jnp
 from gln_jax import images
 from gln_jax.models import layers
 
-DETAIL_WIDTHS = {4: (512, 256, 512), 8: (256, 256, 256)}
-"""Units of the detail stream's hidden layers, for each scale."""
+DETAIL_WIDTHS = {4: (512, 256, 512), 8: (256, 256, 256)}  # units of the detail stream's hidden layers, for each scale
 
 LOCAL_LAYERS = {
     'ln4': ((5, 16), (7, 64), (5, 16), (5, 1)),

@@ -14,8 +14,7 @@ import flax.linen as nn
 from gln_jax import images
 from gln_jax.models import layers
 
-LAYERS = ((9, 64), (1, 32), (5, 1))
-"""(kernel size, filters) of the convolutions; ReLU follows each but the last."""
+LAYERS = ((9, 64), (1, 32), (5, 1))  # (kernel size, filters) of the convolutions; ReLU follows each but the last
 
 
 class Srcnn(nn.Module):

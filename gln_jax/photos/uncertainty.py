@@ -17,7 +17,7 @@ LEAST_DISAGREEMENT = 0.01  # grey levels; the same below it
 
 @dataclasses.dataclass(frozen=True)
 class Calibration:
-    """What a network's figures are on the validation faces; `measure_trust` makes it, and weights files carry it.
+    """What a network's figures are on the validation faces; `tools.measure_uncertainty` makes it, and weights files carry it.
 
     `means` and `deviations` are those of `figures`. A face with more doubt than `most_doubt` gets a warning;
     `most_doubt_by_consistency` is for faces whose disagreement was not measured. `data` says which faces these were.
@@ -32,9 +32,8 @@ class Calibration:
     def doubt(self, consistency, disagreement=None):
         """How much less sure the network is of a face than of the mean validation face, in standard deviations.
 
-        Args:
-            consistency: dB, as returned by `consistency.consistency`, of the network's output before any back-projection.
-            disagreement: a `face_upsampling.Disagreement`; None counts the consistency alone.
+        `consistency` is that of the network's output before any back-projection, in dB; `disagreement` a
+        `face_upsampling.Disagreement`, None counts the consistency alone.
         """
         known = figures(consistency, disagreement)
         return float(np.mean((known - self.means[:len(known)]) / self.deviations[:len(known)]))
@@ -43,21 +42,6 @@ class Calibration:
         """Whether the doubt is above its limit."""
         limit = self.most_doubt_by_consistency if disagreement is None else self.most_doubt
         return self.doubt(consistency, disagreement) > limit
-
-
-def calibrate(consistencies, disagreements, data, share):
-    """The Calibration by which `share` of these faces would get a warning.
-
-    Args:
-        consistencies, disagreements: for each face, as `Calibration.doubt` takes them.
-        data: what these faces are, in words.
-        share: in (0, 1).
-    """
-    known = np.array([figures(*pair) for pair in zip(consistencies, disagreements)])
-    free = Calibration(tuple(known.mean(axis=0).tolist()), tuple(known.std(axis=0).tolist()), np.inf, np.inf, data)
-    limits = [float(np.quantile([free.doubt(*pair) for pair in pairs], 1 - share))
-              for pairs in (zip(consistencies, disagreements), zip(consistencies))]
-    return dataclasses.replace(free, most_doubt=limits[0], most_doubt_by_consistency=limits[1])
 
 
 def figures(consistency, disagreement=None):
@@ -85,12 +69,9 @@ class Trust(NamedTuple):
 
 
 def judged(upsampler, restored, source_pixels=None):
-    """The Trust in each of some restored faces, as a list.
+    """The Trust in each of the `face_upsampling.RestoredFaces` of a `face_upsampling.FaceUpsampler`, as a list.
 
-    Args:
-        upsampler: the `face_upsampling.FaceUpsampler` that restored them.
-        restored: the `face_upsampling.RestoredFaces`.
-        source_pixels: what each face spans in its photograph, None where that is not known.
+    `source_pixels` is what each face spans in its photograph, None where that is not known.
     """
     return [_judged(upsampler, source_pixels, *known)
             for known in zip(restored.consistency, restored.network_consistency, restored.disagreement)]

@@ -20,14 +20,9 @@ import numpy as np
 
 from gln_jax.runtime import errors, supervision
 
-WAIT = 600
-"""Seconds that a host waits for all others to come, when a run begins."""
-
-LOST_AFTER = 20
-"""Seconds without a sign of life after which a host counts as lost, and all others end."""
-
-SCORING = 24 * 3600
-"""Seconds that the other hosts wait while the first one scores. One that is lost ends the wait at once."""
+WAIT = 600  # seconds that a host waits for all others to come, when a run begins
+LOST_AFTER = 20  # seconds without a sign of life after which a host counts as lost, and all others end
+SCORING = 24 * 3600  # seconds that the other hosts wait while the first one scores. One that is lost ends the wait at once
 
 
 def is_first():
@@ -48,12 +43,8 @@ def expected(processes=None):
 def join(coordinator=None, processes=None, process=None):
     """Waits for all processes and joins them; does nothing where there is one. To be called before all else of JAX.
 
-    Args:
-        coordinator: 'address:port' of the first host, the same on all; None is what JAX finds.
-        processes: how many there are in all; None is what JAX finds.
-        process: which of them this one is, from 0; None is what JAX finds.
-    Raises:
-        InputError: one of these is wrong.
+    `coordinator` is 'address:port' of the first host, the same on all, `processes` how many there are in all, `process` which
+    of them this one is, from 0; None is what JAX finds. Raises InputError where one of these is wrong.
     """
     count = expected(processes)
     if count == 1:

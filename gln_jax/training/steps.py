@@ -18,11 +18,8 @@ from gln_jax.models import factory, growing
 from gln_jax.runtime import devices, precision
 from gln_jax.training import optimizers
 
-UNSET = -1.0
-"""Value of `State.adversarial_weight` while lambda is still to be found."""
-
-AUTO_SHARE = 0.1
-"""'auto' sets lambda so that the adversarial term is at first this share of L_MS (section 4)."""
+UNSET = -1.0  # value of `State.adversarial_weight` while lambda is still to be found
+AUTO_SHARE = 0.1  # 'auto' sets lambda so that the adversarial term is at first this share of L_MS (section 4)
 
 
 @flax.struct.dataclass
@@ -88,7 +85,6 @@ def generator_update(config, optimizer, adversarial, teacher=None):
     discriminator fixed in stage 2.
 
     Args:
-        config: the run's settings.
         optimizer: the optax transformation that steps the generator.
         adversarial: whether L_G has its adversarial term.
         teacher: the function of LR to HR luminance, both [n, H, W, 1] in [0, 1], of a network that stage 1 learns from

@@ -3,7 +3,6 @@
 The same record and scores give the same bytes of report.md and report.json, and of the plots by the same matplotlib.
 """
 
-import argparse
 import csv
 import io
 import json
@@ -190,7 +189,7 @@ def _described(method):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(prog='python -m tools.comparison.report', description=__doc__)
+    parser = command_line.parser('tools.comparison.report', __doc__)
     parser.add_argument('folder', type=command_line.path, metavar='DIR', help='the folder that evaluate.py --methods wrote')
     options = parser.parse_args(arguments)
     with errors.reported():

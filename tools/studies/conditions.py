@@ -57,11 +57,6 @@ def every(config):
     return found + [Condition('LR image', name, lr_of=make) for name, make in lr_images.wrong(config).items()]
 
 
-def of_lr_images(config):
-    """Those of `every` in which the faces are as they are: the first, and LR images made otherwise."""
-    return [condition for condition in every(config) if condition.key == UNALTERED or condition.kind == 'LR image']
-
-
 def neutral(kind, level):
     """The key of the condition that this one is compared with."""
     return (SEEN_PART, level) if kind == 'occlusion' else UNALTERED
