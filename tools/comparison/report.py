@@ -113,7 +113,7 @@ def _result(scores, seconds_per_face):
         if method == GLN:
             continue
         result['minus_gln'][method] = {}
-        for measure in values.keys() & one_network.TITLES.keys():
+        for measure in filter(values.__contains__, one_network.TITLES):
             with np.errstate(invalid='ignore'):  # of two faces without any error
                 difference = values[measure] - scores.values[GLN][measure]
             result['minus_gln'][method] |= one_network.of_known(measure, difference, people)
