@@ -49,7 +49,7 @@ def main(arguments=None):
             raise errors.InputError('--by: is for the network alone; leave out --methods')
         groups = _groups(config, options.by)
         if options.methods is not None:
-            from tools.comparison import compare, methods
+            from gln_jax.evaluation.comparison import compare, methods
         chosen = methods.named(options.methods, loaded) if options.methods is not None else None
         if chosen and options.mirrored:
             raise errors.InputError('--self-ensemble: is for the network alone; leave out --methods')

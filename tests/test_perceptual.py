@@ -14,11 +14,11 @@ from gln_jax import config as settings
 from gln_jax import images, weights
 from gln_jax.data import folder_contents
 from gln_jax.evaluation import identity, one_network, perceptual, scoring
+from gln_jax.evaluation.comparison import report
 from gln_jax.models import factory
 from gln_jax.runtime import errors
 from made_up import made_up_faces
 from tools import measure_sharpness
-from tools.comparison import report
 from tools.studies import fine_tuning
 
 
