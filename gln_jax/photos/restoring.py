@@ -218,7 +218,7 @@ def _restored_face(rgb, eyes, box, transform, upsamplers, how):
     slack = consistency.slack(how.jpeg_steps, upsampler.lr_size, source_pixels)
     result = face_upsampling.restore(upsampler, lr_rgb[None], how.consistent, how.disagreement, slack[None])
     note = 'restored'
-    if source_pixels > face_upsampling.MOST_REDUCED * upsampler.lr_size:
+    if source_pixels > face_upsampling.LIMITS[upsampler.scale]:
         note = (f'restored from {upsampler.lr_size}x{upsampler.lr_size} pixels, to which its {source_pixels:.0f} were '
                 'reduced; interpolation keeps more of it')
     return face._replace(note=note, restored=result.rgb[0],
