@@ -7,6 +7,9 @@ import pytest
 
 from gln_jax.models import convolutions, fourier
 
+pytestmark = pytest.mark.usefixtures('optimized')
+
+
 @pytest.mark.parametrize('maps_shape, kernel_shape', [
     ((2, 48, 32, 16), (7, 7, 16, 32)),  # whole tiles
     ((2, 33, 47, 3), (7, 7, 3, 5)),     # tiles cut off below and on the right

@@ -16,21 +16,11 @@ import numpy as np
 import pytest
 
 from gln_jax import config as settings
-from gln_jax.data import preparation
-from gln_jax.data.synthetic import dataset
 from gln_jax.runtime import hosts, supervision
 from gln_jax.training import checkpoints, steps
 
 ROOT = pathlib.Path(__file__).parent.parent
 RECONSTRUCTION_STEPS, TOTAL_STEPS = 10, 10 + 10
-
-
-@pytest.fixture(scope='module')
-def faces(tmp_path_factory):
-    """A TFDS data directory with a few drawn faces in it."""
-    directory = tmp_path_factory.mktemp('tfds')
-    preparation.prepare(dataset.DrawnFaces(faces={'train': 24, 'val': 8, 'test': 8}, data_dir=directory), 'drawn faces')
-    return directory
 
 
 @pytest.fixture(scope='module')
@@ -49,13 +39,13 @@ def config():
 
 
 @pytest.fixture(scope='module')
-def start(faces, config):
+def start(drawn_faces, config):
     """Starts train.py: start(workdir) alone on one device, start(workdir, 0, port) as a host of two."""
     def start(workdir, process=None, port=None, *more):
         default = settings.default()
         arguments = [f'--config.{room}.{name}={value}' for room, names in config.items() if hasattr(names, 'items')
                      for name, value in names.items() if value != default[room][name]]
-        arguments += [f'--config.data.directory={faces}', f'--workdir={workdir}', '--noscore', *more]
+        arguments += [f'--config.data.directory={drawn_faces}', f'--workdir={workdir}', '--noscore', *more]
         if process is not None:
             arguments += [f'--coordinator=localhost:{port}', '--num_processes=2', f'--process_id={process}']
         flags = f'--xla_force_host_platform_device_count={1 if process is None else 2}'
@@ -215,10 +205,9 @@ def test_an_error_of_the_first_host_is_told_and_ends_the_others(start_both, tmp_
     (['--num_processes=0'], '--num_processes: must be at least 1'),
     (['--num_processes=2', '--process_id=2', '--coordinator=localhost:1'], '--process_id: must be one of 0 to 1'),
 ])
-def test_bad_flags_are_one_line(arguments, message):
-    process = subprocess.run([sys.executable, 'train.py', '--config=configs/x8.py', *arguments], cwd=ROOT,
-                             capture_output=True, text=True, timeout=120)
-    assert process.returncode == 2 and message in process.stderr and len(process.stderr.splitlines()) == 1
+def test_bad_flags_are_one_line(train_command, arguments, message):
+    code, _, told = train_command('--config=configs/x8.py', *arguments)
+    assert code == 2 and message in told and len(told.splitlines()) == 1
 
 
 def test_the_processes_that_slurm_announces_are_counted(monkeypatch):
