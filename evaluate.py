@@ -28,14 +28,18 @@ def main(arguments=None):
     options = _parser().parse_args(arguments)
     with errors.reported():
         from gln_jax import weights
-        from gln_jax.evaluation import comparison, methods, one_network, scoring
+        from gln_jax.evaluation import one_network, scoring
         from gln_jax.models import factory
         from gln_jax.runtime import devices
         from gln_jax.data import faces as face_data
         devices.a_device_per_core(scoring.BATCH_SIZE)
         options.ckpt = options.ckpt or weights.best(scale=8)
         loaded = weights.load_generator(options.ckpt)
+        if options.sharpness is not None:
+            loaded = weights.sharpened(loaded, options.sharpness)
         config = _with_data(loaded.config, options)
+        if options.methods is not None:
+            from tools.comparison import compare, methods
         chosen = methods.named(options.methods, loaded) if options.methods is not None else None
         if chosen and options.mirrored:
             raise errors.InputError('--self-ensemble: is for the network alone; leave out --methods')
@@ -47,7 +51,7 @@ def main(arguments=None):
         sets = [(split, face_data.load(config, split)) for split in splits]  # all, before the first takes its minutes
         if chosen:
             output = _output(options, label, 'methods', alone=True)
-            comparison.compare(chosen, config, sets, options.protocol, output, label, options.images)
+            compare.compare(chosen, config, sets, options.protocol, output, label, options.images)
             return
         upsampler = factory.upsampler(config, loaded.parameters)
         described, parameters = loaded.description, loaded.digest
@@ -56,8 +60,8 @@ def main(arguments=None):
             described, parameters = f'{described}, mirrored', f'{parameters}, mirrored'
         for split, faces in sets:
             output = _output(options, label, split, alone=len(splits) == 1)
-            one_network.evaluate(upsampler, config, faces, options.protocol, output, f'{label} {split}',
-                                described, parameters, options.images)
+            one_network.evaluate(one_network.Network(upsampler, config, described, parameters), faces, options.protocol, output,
+                                 f'{label} {split}', options.images)
             print(f'written: {", ".join(str(output / name) for name in one_network.FILES)}\n')
 
 
@@ -85,6 +89,9 @@ def _parser():
     parser.add_argument('--self-ensemble', '--mirrored', dest='mirrored', action='store_true',
                         help='restore each face and its mirror image, and score the mean of both: a little better, for '
                              'twice the work')
+    parser.add_argument('--sharpness', type=float, metavar='0..1',
+                        help='weights between a reconstruction network (0) and the adversarial one that was trained on from it '
+                             '(1), of which --ckpt is one (default: --ckpt as it is)')
     parser.add_argument('--output', type=command_line.path, metavar='DIR',
                         help='folder for the files; of several splits, and without --methods, with a folder for each '
                              'inside (default: scores/DATA-SPLIT-PROTOCOL in the workdir, beside the weights file, or of a name '
@@ -126,6 +133,7 @@ def _output(options, label, split, alone):
     if options.output:
         return epath.Path(options.output) if alone else epath.Path(options.output, split)
     words = [label, split, options.protocol] + (['mirrored'] if options.mirrored else []) + (
+        [f'sharpness-{options.sharpness:g}'] if options.sharpness is not None else []) + (
         [f'{options.images}-images'] if options.images else [])
     ckpt = files.path(options.ckpt)
     for workdir in (ckpt, *ckpt.parents[:2]):

@@ -73,8 +73,7 @@ def _warm_batches(faces, config, batch_size):
 
 
 def _parser():
-    parser = argparse.ArgumentParser(prog='python -m benchmarks.input_pipeline', description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line.parser('benchmarks.input_pipeline', __doc__)
     parser.add_argument('--data', type=command_line.path, metavar='DIR',
                         help='folder of aligned faces (default: the drawn faces)')
     parser.add_argument('--workers', type=_workers, default=[0, 1, 2], metavar='N[,N...]',

@@ -22,15 +22,16 @@ FAST_SIZES = {
 }
 """`config.fast` of two more sizes of the fast network: 0.27 and 1.45 billion multiply-adds a face; `default` has 0.57."""
 
-VARIANTS = (*NETWORKS, *FAST_SIZES)
-"""What `set_network` takes."""
+VARIANTS = (*NETWORKS, *FAST_SIZES)  # what `set_network` takes
 
-MAY_CHANGE_ON_RESUME = ('columns_at_once', 'log', 'checkpoint', 'validation', 'data.decoded', 'data.workers',
+MAY_CHANGE_ON_RESUME = ('log', 'checkpoint', 'validation', 'data.decoded', 'data.workers',
                         'data.directory', 'adversarial.turns')
 """Settings that do not change what a step computes: a run may be continued with others."""
 
-CONVENTIONS = 'conventions'
-"""In the JSON of a config, what `images.conventions` says."""
+CONVENTIONS = 'conventions'  # in the JSON of a config, what `images.conventions` says
+
+RETIRED = ('columns_at_once',)
+"""Fields of older files that no longer say anything: how convolutions are computed is the layers' own (models/layers.py)."""
 
 
 def default():
@@ -42,7 +43,6 @@ def default():
     config.face_size = 128  # height and width of an HR face, in pixels, one of FACE_SIZES: of less, faces are reduced
     config.network = 'gln8'  # one of NETWORKS
     config.compute_dtype = 'auto'  # of training's matrix work, one of precision.DTYPES; 'auto': bfloat16 but on CPUs
-    config.columns_at_once = 0  # that a local network's convolutions take as one (width_folding.py); 0: 2 on TPUs, 1 elsewhere
     config.degradation = 'gaussian'  # how LR images are made from HR images: one of images.DEGRADATIONS
 
     config.photo = ConfigDict()  # the degradation 'photo' (photo_degradation.py); ranges are uniform
@@ -77,7 +77,7 @@ def default():
     config.augmentation = ConfigDict()  # each face anew at every visit; ranges are uniform
     config.augmentation.flip = True  # mirror every second face
     config.augmentation.scale = 0.08  # enlarge or shrink by up to this share
-    config.augmentation.shift = 3.0  # move by up to this many HR pixels along x and along y
+    config.augmentation.shift = 3.0  # move by up to this many HR pixels along x and along y; whole ones without scale and roll
     config.augmentation.roll = 5.0  # turn by up to this many degrees
     config.augmentation.gamma = 0.1  # raise to a power of up to 1 +- this
     config.augmentation.contrast = 0.1  # stretch about the face's mean by up to 1 +- this
@@ -171,48 +171,55 @@ def _follow_the_paper(config):
                               generator_learning_rate=1e-8, discriminator_learning_rate=1e-2)  # it names no rates here
 
 
+def _range(least, most):
+    return lambda value: least <= value <= most
+
+
+_LIMITS = (
+    ('a number above 0', lambda value: 0 < value < math.inf, (
+        'reconstruction.batch_size', 'adversarial.batch_size', 'validation.faces', 'adversarial.discriminator_steps',
+        'adversarial.generator_steps', 'optimizer.learning_rate', 'checkpoint.every_steps', 'checkpoint.keep',
+        'log.pictures_every_steps', 'fast.width', 'fast.blocks')),
+    ('a number of at least 0', lambda value: 0 <= value < math.inf, (
+        'reconstruction.steps', 'adversarial.turns', 'data.workers', 'optimizer.warmup_steps', 'optimizer.clip_norm',
+        'adversarial.generator_learning_rate', 'adversarial.discriminator_learning_rate', 'augmentation.shift',
+        'augmentation.roll')),
+    ('at least 0 and below 1', lambda value: 0 <= value < 1, (
+        'optimizer.average_decay', 'optimizer.momentum', 'augmentation.scale', 'augmentation.gamma', 'augmentation.contrast')),
+    ('above 0 and at most 1', lambda value: 0 < value <= 1, ('reconstruction.teacher_share',)),
+    ('a share of 0 to 1', _range(0, 1), (
+        'optimizer.final_learning_rate_share', 'photo.clean', 'photo.blur_spared', 'photo.size_spared', 'photo.noise_spared',
+        'photo.jpeg_spared', 'photo.at_corner')),
+    ('a share of 0 to 0.9', _range(0, 0.9), ('photo.anisotropy',)),
+    ('a whole number of 0 to 2**32 - 1', _range(0, 2**32 - 1), ('seed',)))  # of more, JAX's random keys keep 32 bits
+"""(what a value must be, whether it is, the fields that must be so)."""
+
+_PAIRS = {'blur': (0, 4), 'blur_antialiased': (0, 4), 'size': (0.5, 4), 'noise': (0, 100), 'quality': (1, 100)}
+"""The least and the most that the ranges of `config.photo` may have."""
+
+
 def check(config):
     """Raises InputError naming the first field whose value cannot be used."""
-    _check_one_of(config, 'scale', tuple(images.BLUR_SIGMA))
-    _check_one_of(config, 'face_size', FACE_SIZES)
-    _check_one_of(config, 'network', NETWORKS)
-    _check_one_of(config, 'compute_dtype', precision.DTYPES)
-    _check_one_of(config, 'degradation', images.DEGRADATIONS)
-    _check_one_of(config, 'data.name', DATA_NAMES)
-    _check_one_of(config, 'optimizer.name', OPTIMIZERS)
-    _check_one_of(config, 'reconstruction.loss', LOSSES)
-    _check_one_of(config, 'adversarial.discriminator', DISCRIMINATORS)
+    for field, known in (
+            ('scale', tuple(images.BLUR_SIGMA)), ('face_size', FACE_SIZES), ('network', NETWORKS),
+            ('compute_dtype', precision.DTYPES), ('degradation', images.DEGRADATIONS), ('data.name', DATA_NAMES),
+            ('optimizer.name', OPTIMIZERS), ('reconstruction.loss', LOSSES), ('adversarial.discriminator', DISCRIMINATORS)):
+        if field_of(config, field) not in known:
+            raise errors.InputError(
+                f'config.{field}: {field_of(config, field)!r} is not known; choose one of {", ".join(map(str, known))}')
     if config.data.name == 'folder' and not config.data.path:
         raise errors.InputError('config.data.path: name the folder of faces, --config.data.path=DIR')
-    for field in ('reconstruction.batch_size', 'adversarial.batch_size', 'validation.faces',
-                  'adversarial.discriminator_steps', 'adversarial.generator_steps', 'optimizer.learning_rate',
-                  'checkpoint.every_steps', 'checkpoint.keep', 'log.pictures_every_steps', 'fast.width', 'fast.blocks'):
-        if not 0 < field_of(config, field) < math.inf:
-            raise errors.InputError(f'config.{field}: must be a number above 0, is {field_of(config, field)}')
-    for field in ('seed', 'reconstruction.steps', 'adversarial.turns', 'data.workers', 'optimizer.warmup_steps',
-                  'optimizer.clip_norm', 'optimizer.final_learning_rate_share', 'adversarial.generator_learning_rate',
-                  'adversarial.discriminator_learning_rate', 'augmentation.shift', 'augmentation.roll'):
-        if not 0 <= field_of(config, field) < math.inf:
-            raise errors.InputError(f'config.{field}: must be a number of at least 0, is {field_of(config, field)}')
-    if config.seed >= 2**32:  # of more, JAX's random keys keep 32 bits
-        raise errors.InputError(f'config.seed: must be below 2**32, is {config.seed}')
-    if config.optimizer.final_learning_rate_share > 1:
-        raise errors.InputError('config.optimizer.final_learning_rate_share: must be at most 1, '
-                                f'is {config.optimizer.final_learning_rate_share}')
-    for field in ('optimizer.average_decay', 'optimizer.momentum', 'augmentation.scale', 'augmentation.gamma',
-                  'augmentation.contrast'):
-        if not 0 <= field_of(config, field) < 1:
-            raise errors.InputError(f'config.{field}: must be at least 0 and below 1, is {field_of(config, field)}')
-    if not 0 < config.reconstruction.teacher_share <= 1:
-        raise errors.InputError('config.reconstruction.teacher_share: must be above 0 and at most 1, '
-                                f'is {config.reconstruction.teacher_share}')
-    if config.columns_at_once and (config.columns_at_once < 0 or images.FACE_SIZE % config.columns_at_once):
-        raise errors.InputError(f'config.columns_at_once: must be 0 or divide {images.FACE_SIZE} columns, '
-                                f'is {config.columns_at_once}')
+    for needed, holds, fields in _LIMITS:
+        for field in fields:
+            if not holds(field_of(config, field)):
+                raise errors.InputError(f'config.{field}: must be {needed}, is {field_of(config, field)}')
+    for name, (least, most) in _PAIRS.items():
+        if len(config.photo[name]) != 2 or not least <= config.photo[name][0] <= config.photo[name][1] <= most:
+            raise errors.InputError(f'config.photo.{name}: must be two numbers of {least} to {most}, the smaller one first, '
+                                    f'is {tuple(config.photo[name])}')
     if not config.reconstruction.steps and not config.adversarial.turns:
         raise errors.InputError('config.reconstruction.steps: 0, and no adversarial.turns either; there is nothing to do')
     _check_fast(config.fast)
-    _check_photo(config.photo)
     if config.scale == 2 and config.network != 'fast':
         raise errors.InputError(f'config.scale: 2 is for the network fast, and config.network is {config.network!r}')
     adversarial_weight(config)
@@ -230,17 +237,6 @@ def _check_fast(fast):
         raise errors.InputError(f'config.fast.upsampling_blocks: must be numbers of at least 0, is {tuple(blocks)}')
     if fast.global_streams and fast.width <= 16:
         raise errors.InputError(f'config.fast.width: must be above 16, which are of the global stream, is {fast.width}')
-
-
-def _check_photo(photo):
-    for name in ('clean', 'blur_spared', 'size_spared', 'noise_spared', 'jpeg_spared', 'at_corner', 'anisotropy'):
-        if not 0 <= photo[name] <= (0.9 if name == 'anisotropy' else 1):
-            raise errors.InputError(f'config.photo.{name}: must be a share of 0 to 1 (anisotropy: to 0.9), is {photo[name]}')
-    limits = {'blur': (0, 4), 'blur_antialiased': (0, 4), 'size': (0.5, 4), 'noise': (0, 100), 'quality': (1, 100)}
-    for name, (least, most) in limits.items():
-        if len(photo[name]) != 2 or not least <= photo[name][0] <= photo[name][1] <= most:
-            raise errors.InputError(f'config.photo.{name}: must be two numbers of {least} to {most}, the smaller one first, '
-                                    f'is {tuple(photo[name])}')
 
 
 def adversarial_weight(config):
@@ -285,6 +281,7 @@ def from_json(text):
     fields, config = json.loads(text), default()
     try:
         theirs = fields.pop(CONVENTIONS, {})
+        fields = {name: value for name, value in fields.items() if name not in RETIRED}
         config.update(fields)
         check(config)
     except (AttributeError, KeyError, TypeError, errors.InputError) as error:
@@ -307,12 +304,6 @@ def field_of(config, dotted_name):
     for name in dotted_name.split('.'):
         config = config[name]
     return config
-
-
-def _check_one_of(config, field, known):
-    if field_of(config, field) not in known:
-        raise errors.InputError(
-            f'config.{field}: {field_of(config, field)!r} is not known; choose one of {", ".join(map(str, known))}')
 
 
 def _flat(config, prefix=''):

@@ -9,7 +9,6 @@ in 32 bits. An ONNX file carries as metadata: config, conventions (eyes of the t
 digest and license. A StableHLO file is read by `jax.export.deserialize(bytearray(...)).call(lr)` on CPUs, CUDA and TPUs.
 """
 
-import argparse
 import json
 
 import jax
@@ -42,19 +41,24 @@ def onnx(loaded):
         raise errors.InputError(f'{loaded.description}: {error}; --format=stablehlo takes any network') from error
 
 
-def onnx_between(loaded, partner):
+def onnx_between(loaded, partner, adversarial=None):
     """The bytes of an ONNX file with a second input, float32 'share' []: so far from `partner`'s parameters to `loaded`'s.
 
-    Both are a `weights.Loaded` of one kind of network; a share may be above 1.
+    With `adversarial`, the network that was trained on from `partner` against a discriminator, there is a third, float32
+    'sharpness' []: so far all goes along the way from `partner` to it, as `weights.sharpened` does. Each is a `weights.Loaded`
+    of one kind of network; a share may be above 1.
     """
     from gln_jax.models import onnx_graph
     apply, _, shape, _ = _network(loaded)
-    ends = _network(partner)[1], _network(loaded)[1]
+    start, end = _network(partner)[1], _network(loaded)[1]
+    sharp = [_network(each)[1] for each in (adversarial,) if each]
 
-    def between(lr, share):
-        return apply(jax.tree.map(lambda start, end: (1 - share) * start + share * end, *ends), lr)
+    def between(lr, share, *sharpness):
+        back = 1 - sum(sharpness, share)
+        return apply(weights.mixed((back, start), (share, end), *zip(sharpness, sharp)), lr)
 
-    return onnx_graph.model(between, shape, {'name': f'between {partner.description} and {loaded.description}', 'license': LICENSE}, ['share'])
+    return onnx_graph.model(between, shape, {'name': f'between {partner.description} and {loaded.description}', 'license': LICENSE},
+                            ['share', *['sharpness'] * len(sharp)])
 
 
 def stablehlo(loaded):
@@ -77,8 +81,7 @@ def _network(loaded):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(prog='python -m gln_jax.export', description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line.parser('gln_jax.export', __doc__)
     parser.add_argument('--ckpt', type=command_line.path, required=True,
                         help='a workdir of train.py, a checkpoint, a weights file, or the name of one that comes with the project')
     parser.add_argument('--format', choices=('onnx', 'stablehlo'), required=True)

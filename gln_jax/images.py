@@ -9,14 +9,12 @@ import functools
 import jax.numpy as jnp
 import numpy as np
 
-FACE_SIZE = 128
-"""Height and width of an HR face, in pixels."""
+FACE_SIZE = 128  # height and width of an HR face, in pixels
 
 TEMPLATE_EYES = ((45.5, 50.0), (82.5, 50.0))
 """Eye centres (x, y) of an aligned HR face, in pixels: the left one in the image first."""
 
-LUMINANCE_WEIGHTS = (0.299, 0.587, 0.114)
-"""Shares of R, G and B in Y (ITU-R BT.601), as in the paper's YUV (section 4)."""
+LUMINANCE_WEIGHTS = (0.299, 0.587, 0.114)  # shares of R, G and B in Y (ITU-R BT.601), as in the paper's YUV (section 4)
 
 BLUR_SIGMA = {2: 0.6, 4: 1.2, 8: 2.4}
 """Standard deviation of the paper's Gaussian blur, in HR pixels, for each scale; the paper has no 2x."""

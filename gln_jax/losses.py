@@ -9,8 +9,7 @@ an image is a reconstruction; it comes as the discriminator's logits,
 import jax
 import jax.numpy as jnp
 
-RECONSTRUCTION = 1
-"""Which of the discriminator's two classes means 'a reconstruction'; the other means 'a real HR image'."""
+RECONSTRUCTION = 1  # which of the discriminator's two classes means 'a reconstruction'; the other means 'a real HR image'
 
 CHARBONNIER = 0.255
 """The error, in grey levels, about which Charbonnier's loss turns from squared to absolute: LapSRN's 1e-3 of the range."""

@@ -25,8 +25,7 @@ import numpy as np
 from gln_jax import images
 
 PEAK = 255.0
-K1, K2 = 0.01, 0.03
-"""SSIM's two constants: C1 = (K1 * PEAK)^2 and C2 = (K2 * PEAK)^2 keep its divisions away from zero."""
+K1, K2 = 0.01, 0.03  # SSIM's two constants: C1 = (K1 * PEAK)^2 and C2 = (K2 * PEAK)^2 keep its divisions away from zero
 
 
 class Window(NamedTuple):
@@ -167,8 +166,7 @@ def _sliding(weights, length):
     return matrix
 
 
-FEWEST_PEOPLE = 20
-"""Below it the percentile bootstrap comes out too narrow, and no interval is given, whoever asks."""
+FEWEST_PEOPLE = 20  # below it the percentile bootstrap comes out too narrow, and no interval is given, whoever asks
 
 
 def bootstrap_interval(values, level=0.95, groups=None, resamples=10_000, seed=0):

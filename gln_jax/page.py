@@ -7,7 +7,6 @@ Node.js's npm is needed once, for onnxruntime-web (web/package-lock.json says wh
 requirements/export.txt. --serve makes the folder where it is missing, and serves it on 127.0.0.1 alone.
 """
 
-import argparse
 import functools
 import http.server
 import json
@@ -135,8 +134,7 @@ def server(folder, port=0):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(prog='python -m gln_jax.page', description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line.parser('gln_jax.page', __doc__)
     parser.add_argument('--output', type=command_line.path, required=True, metavar='DIR', help='the folder to make')
     parser.add_argument('--serve', action='store_true', help='serve it, made before or now, until Ctrl-C')
     parser.add_argument('--port', type=command_line.count, default=8000, help='for --serve (default 8000)')

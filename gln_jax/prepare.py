@@ -10,7 +10,6 @@ in 20 for test, by a hash of the name, where file or folder names say who it is 
 Name_Surname/1.jpg), and 1 in 20 photographs where they do not. The same command continues what was killed.
 """
 
-import argparse
 import collections
 import pathlib
 
@@ -52,8 +51,7 @@ def _tell(index, rejected, rejected_file):
 
 def _parser():
     from gln_jax.data import identities
-    parser = argparse.ArgumentParser(prog='python -m gln_jax.prepare', description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line.parser('gln_jax.prepare', __doc__)
     parser.add_argument('-i', '--input', type=command_line.path, required=True,
                         help='folder of photographs; sub-folders count too')
     parser.add_argument('-o', '--output', type=command_line.path, required=True,

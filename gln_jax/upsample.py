@@ -5,6 +5,7 @@
     python -m gln_jax.upsample -i photo.jpg -o results --ckpt runs/x8 --eyes 40.5,52,49,51.5
     python -m gln_jax.upsample -i photos -o results --ckpt x8.safetensors --eyes-csv eyes.csv
     python -m gln_jax.upsample -i faces -o results --ckpt runs/x8 --aligned
+    python -m gln_jax.upsample -i photo.jpg -o results --sharpness 0.5
 
 Without --ckpt and --scale each face gets the network for its size, 8x or 4x, and one of which interpolation keeps more
 is left alone; a network that is named restores all faces below 128 pixels.
@@ -25,8 +26,8 @@ from tqdm import tqdm
 from gln_jax.runtime import command_line, errors
 
 
-_DECIDING = ('ckpt', 'scale', 'aligned', 'detector', 'only_center_face', 'force', 'consistent', 'disagreement', 'suffix',
-             'ext')
+_DECIDING = ('ckpt', 'scale', 'aligned', 'detector', 'only_center_face', 'force', 'consistent', 'disagreement', 'sharpness',
+             'suffix', 'ext')
 """The flags that results depend on: an interrupted run goes on with the same ones only."""
 
 
@@ -43,8 +44,7 @@ def main(arguments=None):
 
 
 def _parser():
-    parser = argparse.ArgumentParser(prog='python -m gln_jax.upsample', description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line.parser('gln_jax.upsample', __doc__)
     parser.add_argument('-i', '--input', type=command_line.path, required=True, help='a photograph, or a folder of them')
     parser.add_argument('-o', '--output', type=command_line.path, required=True,
                         help='folder for the results, made if need be')
@@ -71,6 +71,9 @@ def _parser():
     quality = parser.add_argument_group('how')
     quality.add_argument('--consistent', action=argparse.BooleanOptionalAction, default=True,
                          help='back-projection: what is restored gives the input again when it is reduced (default)')
+    quality.add_argument('--sharpness', type=float, metavar='0..1',
+                         help='weights between a reconstruction network (0) and the adversarial one that was trained on from it '
+                         '(1): sharper, and less like the person (default: the network as it is)')
     quality.add_argument('--disagreement', action=argparse.BooleanOptionalAction, default=None,
                          help='measure how much mirroring and shifting the input changes the result, for three more '
                          'passes of the network (default: for photographs, not for --aligned)')
@@ -143,8 +146,8 @@ def _upsamplers(options, batch_size):
     from gln_jax.photos import face_upsampling
     scale = None if options.scale == 'auto' else int(options.scale)
     if options.aligned or options.ckpt or scale:
-        return face_upsampling.load(options.ckpt, scale, batch_size),
-    return face_upsampling.load_each_scale(batch_size)
+        return face_upsampling.load(options.ckpt, scale, batch_size, options.sharpness),
+    return face_upsampling.load_each_scale(batch_size, options.sharpness)
 
 
 def _work(options, paths, eyes, upsamplers, destination, is_folder):

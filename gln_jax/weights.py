@@ -8,9 +8,10 @@ and judging them takes: the config with scale, network and degradation, the alig
 they were trained, and their scores.
 """
 
-import argparse
+import functools
 import hashlib
 import json
+import operator
 import pathlib
 import sys
 from typing import Any, NamedTuple
@@ -43,12 +44,31 @@ class Loaded(NamedTuple):
     config: ConfigDict
     parameters: Any  # of the generator's EMA, float32
     description: str  # where they come from, as the user named it
-    card: dict  # 'provenance', 'scores' and 'trust' (of a photos.uncertainty.Calibration), as far as known
+    card: dict  # 'provenance', 'scores', 'trust' (of a photos.uncertainty.Calibration) and 'partner', as far as known
 
     @property
     def digest(self):
         """A short name for the parameters, another one whenever they are others."""
         return digest(self.parameters)
+
+    @property
+    def is_adversarial(self):
+        return self.card.get('provenance', {}).get('steps', 0) > self.config.reconstruction.steps
+
+    @property
+    def partner(self):
+        """{'network', 'parameters'}: name and digest of the reconstruction network that it is or was trained on from.
+
+        The digest is that of a weights file, of 16 bits. {} where that network is not here.
+        """
+        known = self.card.get('partner', {})
+        if 'parameters' in known:
+            return known
+        try:
+            first = pair_of(self)[0] if self.is_adversarial else self
+        except errors.InputError:
+            return {}
+        return {'network': first.description, 'parameters': digest(_rounded(first.parameters))}
 
 
 class Checkpoint(NamedTuple):
@@ -73,10 +93,15 @@ def load_generator(path):
     if not path.is_dir():
         with files.on_disk(path) as file:
             return _load_file(file)._replace(description=str(name))
+    from gln_jax.training import checkpoints  # only now: a weights file is read faster without them
     folder, config, part = checkpoint_in(path)
     inside = folder.relative_to(path) if folder != path else ''
-    return Loaded(config, part['average'], str(epath.Path(name) / inside),
-                  {'provenance': _provenance(config, folder, int(part['step']))})
+    known = _provenance(config, folder, int(part['step']))
+    loaded = Loaded(config, part['average'], str(epath.Path(name) / inside), {'provenance': known})
+    if loaded.is_adversarial:
+        own = {'network': str(folder.parent.parent / checkpoints.RECONSTRUCTION)}
+        loaded.card['partner'] = own if config.reconstruction.steps else known.get('partner', {})
+    return loaded
 
 
 def checkpoint_in(path):
@@ -190,15 +215,91 @@ def export(path, output, scores=(), trust=None):
     """
     loaded = load_generator(path)
     check_is_free(output)
-    rounded = jax.tree.map(lambda leaf: np.asarray(leaf, np.float16), loaded.parameters)
-    generators = loaded.digest, digest(jax.tree.map(np.float32, rounded))
+    rounded = _rounded(loaded.parameters)
+    generators = loaded.digest, digest(rounded)
+    partner = loaded.partner if loaded.is_adversarial else {}
     metadata = {
         'format': FORMAT,
         'config': settings.to_json(loaded.config),
-        'card': json.dumps(loaded.card | ({'scores': [_scores_in(folder, generators) for folder in scores]} if scores else {})
+        'card': json.dumps(loaded.card | ({'partner': partner} if partner else {})
+                           | ({'scores': [_scores_in(folder, generators) for folder in scores]} if scores else {})
                            | ({'trust': trust} if trust else {})),
     }
-    files.write(output, safetensors.numpy.save(flax.traverse_util.flatten_dict(rounded, sep='/'), metadata))
+    halves = jax.tree.map(np.float16, rounded)
+    files.write(output, safetensors.numpy.save(flax.traverse_util.flatten_dict(halves, sep='/'), metadata))
+
+
+def _rounded(parameters):
+    """Rounded to 16 bits, as they come out of a weights file: float32."""
+    return jax.tree.map(lambda leaf: np.float32(np.float16(leaf)), parameters)
+
+
+def mixed(*terms):
+    """The parameters sum of share * parameters of all `terms`, each (share, parameters) of one kind of network.
+
+    Networks of which one was trained on from the other still work where shares add up to 1 (Wang et al. 2019, "Deep network
+    interpolation").
+    """
+    shares, networks = zip(*terms)
+    return jax.tree.map(lambda *leaves: functools.reduce(operator.add, map(operator.mul, shares, leaves)), *networks)
+
+
+def sharpened(loaded, sharpness):
+    """The `Loaded` that lies `sharpness` of the way from a reconstruction network (0) to the adversarial one (1).
+
+    `loaded` is either of both, or a network for photographs, which moves as the one without damage does that it was trained on
+    from. Limits for warnings move as parameters do. Raises InputError where there is no such pair, or sharpness is not in [0, 1].
+    """
+    if not 0 <= sharpness <= 1:
+        raise errors.InputError(f'sharpness {sharpness:g}: is to be a number from 0 to 1')
+    if 'undamaged' in loaded.card:
+        pair = pair_of(load_generator(loaded.card['undamaged']))
+        terms = (1.0, loaded), (-sharpness, pair[0]), (sharpness, pair[1])
+    else:
+        pair = pair_of(loaded)
+        terms = (1 - sharpness, pair[0]), (sharpness, pair[1])
+    card = {name: value for name, value in terms[0][1].card.items() if name != 'scores'}
+    limits = [(share, {name: value for name, value in each.card.get('trust', {}).items() if name != 'data'}) for share, each in terms]
+    if all(known for _, known in limits):
+        card['trust'] = mixed(*limits) | {'data': 'between those of networks'}
+    return loaded._replace(parameters=mixed(*((share, each.parameters) for share, each in terms)), card=card,
+                           description=f'{loaded.description}, sharpness {sharpness:g}')
+
+
+def pair_of(loaded):
+    """(a reconstruction network, the adversarial one that was trained on from it), each a `Loaded`; `loaded` is one of them.
+
+    The adversarial network's card says which the other is. Raises InputError where that is not here.
+    """
+    for other in _of_the_same_kind(loaded):
+        first, second = (other, loaded) if loaded.is_adversarial else (loaded, other)
+        if second.is_adversarial and not first.is_adversarial and _was_trained_on_from(second, first):
+            return first, second
+    raise errors.InputError(f'sharpness: {loaded.description} has no partner here: ' + (
+        'the reconstruction network that it was trained on from is missing' if loaded.is_adversarial else
+        'no adversarial network that comes with the project was trained on from it'))
+
+
+def _of_the_same_kind(loaded):
+    """Yields each `Loaded` that may be its partner: the one that its card names, and released ones."""
+    named = loaded.card.get('partner', {}).get('network')
+    if named and files.path(named).exists():
+        yield load_generator(named)
+    for name in released():
+        config = settings.from_json(_metadata(RELEASED / f'{name}.safetensors')['config'])
+        if name != loaded.description and all(config[field] == loaded.config[field] for field in ('network', 'face_size', 'scale', 'degradation')):
+            yield load_generator(name)
+
+
+def _was_trained_on_from(second, first):
+    if jax.tree.map(np.shape, first.parameters) != jax.tree.map(np.shape, second.parameters):
+        return False
+    partner = second.card.get('partner')
+    if not partner:  # of an earlier version: the record of the run that it went on from tells it
+        return second.card['provenance'].get('started_from') == first.card.get('provenance')
+    if 'parameters' not in partner:  # of its own run
+        return files.path(first.description).parent == files.path(partner['network'])
+    return partner['parameters'] == first.partner['parameters']
 
 
 def check_is_free(output):
@@ -301,8 +402,7 @@ def _psnr_text(psnr):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog='python -m gln_jax.weights', description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line.parser('gln_jax.weights', __doc__)
     commands = parser.add_subparsers(dest='command', required=True)
     exporting = commands.add_parser('export', help='write a weights file from a workdir or checkpoint')
     exporting.add_argument('--ckpt', type=command_line.path, required=True,

@@ -14,10 +14,11 @@ import evaluate
 from gln_jax import images, metrics, weights
 from gln_jax import config as settings
 from gln_jax.data import faces as face_data
-from gln_jax.evaluation import baselines, comparison, methods, report, scoring
-from gln_jax.evaluation.baselines import fitted, pca
+from gln_jax.evaluation import scoring
 from gln_jax.models import factory
 from gln_jax.runtime import errors
+from tools.comparison import baselines, compare, methods, report
+from tools.comparison.baselines import fitted, pca
 
 SPLITS = {'train': 24, 'test': 21, 'two': 4, 'lonely': 3}
 PEOPLE = {'two': 2, 'lonely': 1}  # in a split; elsewhere everybody is in one picture
@@ -87,7 +88,7 @@ def compared(root, run, tmp_path):
 def scored(monkeypatch):
     """The number of faces in each call of `scoring.score` from now on."""
     calls, score = [], scoring.score
-    monkeypatch.setattr(scoring, 'score', lambda *arguments: calls.append(len(arguments[4])) or score(*arguments))
+    monkeypatch.setattr(scoring, 'score', lambda *arguments: calls.append(len(arguments[3])) or score(*arguments))
     return calls
 
 
@@ -166,7 +167,7 @@ def test_damaged_scores_are_scored_again(run, compared, monkeypatch, damage):
     damage(compared)
     begun = []
     monkeypatch.setattr(methods, 'restorers', lambda *arguments: {})
-    monkeypatch.setattr(comparison, '_score', lambda restorers, config, split, *others: begun.append(split))
+    monkeypatch.setattr(compare, '_score', lambda restorers, config, split, *others: begun.append(split))
     run(*BOTH, '--output', compared)
     assert begun == ['two']
 
@@ -273,5 +274,5 @@ def test_cache_that_cannot_be_written_changes_nothing(fit, monkeypatch, tmp_path
 def test_two_splits_of_one_file_name_are_refused(tmp_path, loaded, run):
     train = face_data.load(loaded['mine'].config, 'two')
     with pytest.raises(errors.InputError, match='same file'):
-        comparison.compare(methods.named('nearest', loaded['mine']), loaded['mine'].config,
+        compare.compare(methods.named('nearest', loaded['mine']), loaded['mine'].config,
                            [('test/a', train), ('test-a', train)], 'paper', tmp_path)

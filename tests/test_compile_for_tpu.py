@@ -60,7 +60,7 @@ def test_a_compiled_text_is_read():
     (['configs/x9.py'], 'configs/x9.py: not a config file'),
     (['README.md'], 'README.md: not a config file'),
     (['configs/x8.py:gln5'], "variant 'gln5' is not known"),
-    (['configs/x8.py', '--columns-at-once=3'], 'config.columns_at_once: must be 0 or divide 128 columns, is 3'),
+    (['configs/x8.py', '--columns-at-once=3'], '--columns-at-once: must divide 128 columns, is 3'),
     (['configs/x8.py', '--output=README.md'], '--output: README.md holds something else'),
 ])
 def test_what_cannot_be_compiled_is_said_in_one_line(arguments, message, command):

@@ -37,7 +37,7 @@ def test_faces_of_another_alignment_are_refused():
     ('reconstruction.steps', -1), ('adversarial.turns', -1), ('optimizer.average_decay', 1.0),
     ('adversarial.weight', 'much'), ('adversarial.weight', '-1'), ('data.source_weights', 'lfw'),
     ('data.source_weights', 'lfw:-2'), ('checkpoint.keep', 0), ('fast.width', 0), ('fast.upsampling_blocks', (1,)),
-    ('columns_at_once', 3), ('columns_at_once', -2), ('seed', -1), ('seed', 2**70), ('fast.width', 16),
+    ('seed', -1), ('seed', 2**70), ('fast.width', 16),
     ('fast.upsampling_widths', (48, 'a')), ('fast.upsampling_widths', (0, 32)), ('fast.upsampling_blocks', (2, -1)),
     ('optimizer.learning_rate', math.inf), ('optimizer.final_learning_rate_share', -1.0), ('optimizer.clip_norm', math.nan),
     ('adversarial.generator_learning_rate', -1.0), ('adversarial.discriminator_learning_rate', math.nan),

@@ -42,11 +42,22 @@ def test_commands_name_modules_configs_and_settings_that_there_are(document):
         settings.field_of(settings.default(), field)
 
 
+def long_lines(document, most):
+    """Lines of more characters than that, tables and links aside."""
+    return [line for line in document.read_text().splitlines()
+            if len(line) > most and not line.startswith('|') and '](' not in line]
+
+
 def test_the_readme_is_short():
-    lines = (ROOT / 'README.md').read_text().splitlines()
-    assert len(lines) <= 200
-    long = [line for line in lines if len(line) > 130 and not line.startswith('|') and '](' not in line]
-    assert not long
+    readme = ROOT / 'README.md'
+    assert len(readme.read_text().splitlines()) <= 200 and not long_lines(readme, 130)
+
+
+@pytest.mark.parametrize('document', DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_documents_are_plain_english_in_lines_that_a_screen_shows(document):
+    assert not long_lines(document, 200)
+    found = re.findall(r'\b(in turns?|as of|of now|of that time|told|whence|likewise)\b', document.read_text(), re.IGNORECASE)
+    assert not found
 
 
 def test_the_drawing_of_the_code_has_every_part_of_the_package():

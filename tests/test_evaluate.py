@@ -12,10 +12,10 @@ import evaluate
 from gln_jax import metrics, weights
 from gln_jax import config as settings
 from gln_jax.data import faces as face_data
-from gln_jax.evaluation import methods
 from gln_jax.models import factory
 from gln_jax.runtime import errors
 from made_up import made_up_faces
+from tools.comparison import methods
 
 
 @pytest.fixture

@@ -26,8 +26,9 @@ def bicubic(lr):
     return images.upsample(lr, images.FACE_SIZE // lr.shape[1], 'bicubic')
 
 
-def silent(*arguments, **options):
-    return one_network.evaluate(*arguments, progress=False, **options)
+def silent(upsampler, config, faces, *arguments, checkpoint='', parameters='', **options):
+    network = one_network.Network(upsampler, config, checkpoint, parameters)
+    return one_network.evaluate(network, faces, *arguments, progress=False, **options)
 
 
 def rows_of(folder):
@@ -174,7 +175,7 @@ def test_table_names_what_was_measured(capsys):
 
 def test_progress_tells_the_time_left(monkeypatch, capsys):
     monkeypatch.setattr(scoring, 'SECONDS_BETWEEN_REPORTS', 0.0)
-    one_network.evaluate(bicubic, config_for(), made_up_faces(scoring.BATCH_SIZE + 1))
+    one_network.evaluate(one_network.Network(bicubic, config_for()), made_up_faces(scoring.BATCH_SIZE + 1))
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith('16 of 17 faces, ') and lines[-1] == '17 of 17 faces, 0 s left'
 

@@ -138,3 +138,14 @@ def test_a_network_between_two_has_a_share_as_input():
         between = jax.tree.map(lambda start, end: start + np.float32(share) * (end - start), partner.parameters, loaded.parameters)
         hr, = session.run(None, {'lr': lr, 'share': np.array(share, np.float32)})
         np.testing.assert_allclose(hr, by_jax(loaded._replace(parameters=between), lr), rtol=0, atol=2e-5)
+
+
+def test_a_network_between_two_moves_towards_a_third_as_well():
+    ends = loaded, partner, sharp = [weights.load_generator(name) for name in ('x8-photo', 'x8-fast', 'x8-fast-gan')]
+    session, _ = in_onnxruntime(export.onnx_between(*ends))
+    lr = lr_images(loaded, 2)
+    for share, sharpness in ((0.4, 0.5), (1.2, 1)):
+        parameters = weights.mixed((1 - share, partner.parameters), (share, loaded.parameters),
+                                   (-sharpness, partner.parameters), (sharpness, sharp.parameters))
+        hr, = session.run(None, {'lr': lr, 'share': np.array(share, np.float32), 'sharpness': np.array(sharpness, np.float32)})
+        np.testing.assert_allclose(hr, by_jax(loaded._replace(parameters=parameters), lr), rtol=0, atol=2e-5)

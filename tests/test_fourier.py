@@ -1,11 +1,18 @@
 """Convolutions in the Fourier domain against direct ones."""
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gln_jax.models import convolutions, fourier
+from gln_jax import config as settings
+from gln_jax import images, metrics, weights
+from gln_jax.models import convolutions, factory, fourier
+from gln_jax.runtime import devices, precision
+from gln_jax.training import optimizers, steps
+from tools import golden
+
 
 pytestmark = pytest.mark.usefixtures('optimized')
 
@@ -68,6 +75,37 @@ def test_another_platform_gets_the_direct_form():
     convolved = jax.jit(convolutions.convolved).trace(jnp.ones((1, 32, 32, 16)), jnp.ones((7, 7, 16, 32)))
     for platform, is_direct in (('tpu', True), ('cuda', True), ('cpu', False)):
         assert is_direct == ('convolution' in convolved.lower(lowering_platforms=(platform,)).as_text())
+
+
+@pytest.mark.parametrize('name', ['x4', 'x8'])
+def test_the_psnr_of_released_networks_hardly_moves(name):
+    """Of the paper's networks, whose layers of 7x7 take this form. Bicubic images stand for the truth."""
+    loaded = weights.load_generator(name)
+    lr = dict(np.load(golden.FILE))[golden.lr_name(loaded)][:1]
+    hr = images.upsample(lr, loaded.config.scale, 'bicubic')
+    psnr = {}
+    for form in convolutions.FORMS:
+        with convolutions.traced_in(form):
+            restore = jax.jit(precision.applied(factory.generator(loaded.config), jnp.float32))
+            psnr[form] = metrics.psnr(restore(loaded.parameters, lr), hr, 'paper')
+    assert not np.array_equal(psnr['direct'], psnr['fourier']), 'both took the same form'
+    np.testing.assert_allclose(psnr['fourier'], psnr['direct'], rtol=0, atol=5e-4)
+
+
+def test_two_devices_learn_what_one_learns_in_the_fourier_domain():
+    config = settings.default()
+    config.network, config.face_size = 'gln4', 32
+    config.optimizer.update(name='sgd', learning_rate=5e-10, momentum=0.0, warmup_steps=0, clip_norm=0.0)
+    faces = np.random.default_rng(0).integers(0, 256, (4, 128, 128, 1), np.uint8)
+    before, learnt = jax.device_get(steps.create_state(config).generator), {}
+    assert convolutions.form_here(before, jnp.float32) == 'fourier'
+    for count in (1, 2):
+        update = devices.mapped(steps.generator_update(config, optimizers.reconstruction_optimizer(config), False),
+                                jax.devices()[:count])
+        learnt[count] = jax.device_get(update(steps.create_state(config), faces.reshape(count, -1, *faces.shape[1:]))[0].generator)
+    kernels = [tree['local']['Conv_1']['kernel'] for tree in (before, learnt[1], learnt[2])]
+    assert np.abs(kernels[1] - kernels[0]).max() > 1e-4, 'nothing was learnt, so that nothing is compared'
+    chex.assert_trees_all_close(learnt[1], learnt[2], atol=1e-6)
 
 
 def random(maps_shape, kernel_shape):

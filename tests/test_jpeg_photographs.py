@@ -66,6 +66,18 @@ def test_back_projection_leaves_a_face_alone_that_jpeg_may_have_been_made_of():
                                    slack)[0] > wrong + 20
 
 
+def test_noise_that_a_network_for_photographs_left_out_is_not_projected_back():
+    hr = np.asarray(images.luminance(made_up.made_up_faces(3)[2].image / np.float32(255)))[None]
+    clean = np.asarray(images.degrade(hr, 4))
+    white = np.random.default_rng(0).normal(0, 1 / 255, clean.shape).astype(np.float32)
+    assert consistency.noise(2 * white)[0] == pytest.approx(2, rel=0.1)
+    noisy, lighter = (np.abs(consistency.back_projected(hr, clean + more, 4, 'photo') - hr).max() for more in (2 * white, 4 / 255))
+    assert noisy < 1e-4 and lighter > 3 / 255
+    half, whole = (np.asarray(consistency.back_projected(hr, clean + 1.3 * white, 4, degradation)) - hr
+                   for degradation in ('photo', 'gaussian'))
+    assert 0.2 < np.square(half).mean() ** 0.5 / np.square(whole).mean() ** 0.5 < 0.8
+
+
 def test_without_jpeg_nothing_is_left_open_and_larger_photographs_leave_less():
     assert not consistency.slack(None, 16, 16).any()
     table = photo_degradation.quantization_table(50)

@@ -6,7 +6,7 @@ import pytest
 
 from gln_jax import images
 from gln_jax import config as settings
-from gln_jax.models import discriminators, factory, gln
+from gln_jax.models import discriminators, factory, gln, layers
 from gln_jax.training import steps
 
 DETAIL_PARAMETERS = {4: 9_192_704, 8: 4_408_064}
@@ -99,7 +99,7 @@ def test_a_gln_starts_where_one_of_fewer_layers_ended(part, whole):
 @pytest.mark.parametrize('scale', [4, 8])
 def test_fresh_upsampling_stream_is_bilinear_interpolation(scale):
     lr = jax.random.uniform(jax.random.key(2), (3, 128 // scale, 128 // scale, 1))
-    stream = gln.Upsampling(scale)
+    stream = layers.Deconvolution(scale)
     hr = stream.apply(stream.init(jax.random.key(0), lr), lr)
     np.testing.assert_allclose(hr, images.upsample(lr, scale, 'bilinear'), atol=1e-6)
 
@@ -109,7 +109,7 @@ def test_upsampling_stream_is_a_deconvolution(scale):
     """Inside the border it equals JAX's transposed convolution with any kernel, not the bilinear one alone."""
     lr = jax.random.uniform(jax.random.key(2), (1, 128 // scale, 128 // scale, 1))
     kernel = jax.random.normal(jax.random.key(3), (2 * scale, 2 * scale))
-    hr = gln.Upsampling(scale).apply({'params': {'kernel': kernel, 'bias': jnp.full(1, 0.25)}}, lr)
+    hr = layers.Deconvolution(scale).apply({'params': {'kernel': kernel, 'bias': jnp.full(1, 0.25)}}, lr)
     expected = jax.lax.conv_transpose(lr, kernel[::-1, ::-1, None, None], (scale, scale), 'SAME',
                                       dimension_numbers=('NHWC', 'HWIO', 'NHWC')) + 0.25
     inside = slice(scale, -scale)
@@ -156,28 +156,26 @@ def test_the_patch_discriminator_judges_each_patch_by_itself():
     assert is_other[0, 0] and not is_other[4:].any() and not is_other[:, 4:].any()
 
 
-@pytest.mark.parametrize('layers, columns_at_once', [('ln3', 4), ('ln4', 2)])
-def test_columns_at_once_change_neither_the_image_nor_the_gradient(layers, columns_at_once):
+@pytest.mark.parametrize('local, count', [('ln3', 4), ('ln4', 2)])
+def test_columns_at_once_change_neither_the_image_nor_the_gradient(local, count):
     maps = jax.random.normal(jax.random.key(1), (2, 8, 16, 2))
-    plain, folded = (gln.LocalNetwork(gln.LOCAL_LAYERS[layers], at_once) for at_once in (1, columns_at_once))
-    parameters = jax.jit(plain.init)(jax.random.key(0), maps)
-    chex.assert_trees_all_equal(parameters, jax.jit(folded.init)(jax.random.key(0), maps))
-    parameters = altered(parameters, 0.05)
+    network = gln.LocalNetwork(gln.LOCAL_LAYERS[local])
+    loss = lambda parameters, maps: jnp.mean(network.apply(parameters, maps) ** 2)
 
-    def image_and_gradients(network):
-        loss = lambda parameters, maps: jnp.mean(network.apply(parameters, maps) ** 2)
-        return jax.jit(lambda *both: (network.apply(*both), jax.grad(loss, argnums=(0, 1))(*both)))(parameters, maps)
+    def initial_image_and_gradients(parameters):
+        initial = network.init(jax.random.key(0), maps)
+        return initial, network.apply(parameters, maps), jax.grad(loss, argnums=(0, 1))(parameters, maps)
 
-    expected = image_and_gradients(plain)
+    with layers.columns_at_once(1):
+        parameters = altered(jax.jit(network.init)(jax.random.key(0), maps), 0.05)
+        expected = jax.jit(initial_image_and_gradients)(parameters)
     largest = max(float(jnp.max(jnp.abs(leaf))) for leaf in jax.tree.leaves(expected))
-    chex.assert_trees_all_close(image_and_gradients(folded), expected, atol=1e-6 * largest, rtol=1e-4)
-
-
-def test_columns_at_once_are_those_of_the_config():
-    config = settings.default()
-    assert factory.generator(config).columns_at_once == 1  # on a CPU
-    config.columns_at_once = 2
-    assert factory.generator(config).columns_at_once == 2
+    with layers.columns_at_once(count):
+        traced = jax.make_jaxpr(lambda: network.apply(parameters, maps))()
+        found = jax.jit(lambda parameters: initial_image_and_gradients(parameters))(parameters)
+    chex.assert_trees_all_close(found, expected, atol=1e-6 * largest, rtol=1e-4)
+    filters = {equation.outvars[0].aval.shape[-1] for equation in traced.eqns if 'custom_vjp' in equation.primitive.name}
+    assert filters == {count * filters for _, filters in gln.LOCAL_LAYERS[local]}, 'so many columns are taken as one'
 
 
 def test_with_its_mirror_image_a_network_treats_left_and_right_alike():

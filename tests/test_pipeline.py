@@ -189,6 +189,13 @@ def test_flip_is_an_exact_mirror_of_about_every_second_face(face):
     assert all(np.array_equal(found, face) for found in augmented(face))
 
 
+def test_shifts_alone_are_whole_pixels_and_keep_the_rest_to_the_bit(face):
+    around = cv2.copyMakeBorder(face[..., 0], *[3] * 4, cv2.BORDER_REFLECT_101)
+    shifted = {(right, down): around[3 - down:131 - down, 3 - right:131 - right, None] for right in range(-3, 4) for down in range(-3, 4)}
+    found = [next(shift for shift, there in shifted.items() if np.array_equal(image, there)) for image in augmented(face, shift=3.0)]
+    assert len(set(found)) > 15
+
+
 @pytest.mark.parametrize('changes, limit', [({'shift': 3.0}, 3 * 2**0.5), ({'roll': 5.0}, 3.5), ({'scale': 0.08}, 3.2)])
 def test_moves_stay_within_their_ranges(changes, limit):
     """A dot 40 pixels to the right of the centre moves, and by no more than the setting says."""

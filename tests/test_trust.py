@@ -32,7 +32,7 @@ def disagreement(size):
 def calibration(share=0.1):
     """Of faces that are the worse in everything, the higher their number."""
     numbers = np.arange(100)
-    return uncertainty.calibrate(60 - 0.2 * numbers, [disagreement(1 + number) for number in numbers], 'made-up', share)
+    return measure_uncertainty.calibrate(60 - 0.2 * numbers, [disagreement(1 + number) for number in numbers], 'made-up', share)
 
 
 def test_the_share_that_was_asked_for_is_warned_of():

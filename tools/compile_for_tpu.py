@@ -16,7 +16,6 @@ cycles      the time by the compiler's own estimates of each instruction's clock
 faces/s     on the whole slice, by the roofline and by the cycles: what would be the limit, and what to expect
 """
 
-import argparse
 import dataclasses
 import hashlib
 import importlib.metadata
@@ -33,7 +32,7 @@ import numpy as np
 
 from gln_jax import images
 from gln_jax import config as settings
-from gln_jax.models import factory
+from gln_jax.models import layers
 from gln_jax.runtime import command_line, errors, files, provenance
 from gln_jax.training import run, schedule, steps
 from tools import compiled_text
@@ -74,7 +73,7 @@ def main(arguments=None):
     with errors.reported():
         _be_quiet()
         _check(options)
-        configs = {name: _as_on_tpu(settings.of_file(name), options.columns_at_once) for name in options.configs}
+        configs = {name: _as_on_tpu(settings.of_file(name)) for name in options.configs}
         kept = _kept(options.output)
         chips = {topology: _topology(topology) for topology in options.topologies}
         versions = {name: importlib.metadata.version(name) for name in ('jax', 'libtpu')}
@@ -84,12 +83,13 @@ def main(arguments=None):
             for name, config in configs.items():
                 for phase in options.steps:
                     key = {'config': name, 'settings': _digest(config), 'commit': provenance.commit(),
-                           'columns_at_once': config.columns_at_once, 'step': phase, 'topology': topology,
+                           'columns_at_once': options.columns_at_once, 'step': phase, 'topology': topology,
                            'chips': len(topology_.devices),
                            'faces_per_chip': _faces_per_chip(options, config, phase, topology_), **versions}
                     row = next((row for row in kept if key.items() <= row.items()), None)
                     if row is None:
-                        text, numbers = compiled(config, phase, topology_.devices, key['faces_per_chip'])
+                        with layers.columns_at_once(options.columns_at_once):
+                            text, numbers = compiled(config, phase, topology_.devices, key['faces_per_chip'])
                         row = {**key, **numbers}
                         kept.append(row)
                         if options.texts:
@@ -162,6 +162,8 @@ def _check(options):
             raise errors.InputError(f'--steps: {phase!r} is not known; choose of {", ".join(PHASES)}')
     if options.faces_per_chip is not None and options.faces_per_chip < 1:
         raise errors.InputError(f'--faces-per-chip: must be above 0, is {options.faces_per_chip}')
+    if options.columns_at_once < 1 or images.FACE_SIZE % options.columns_at_once:
+        raise errors.InputError(f'--columns-at-once: must divide {images.FACE_SIZE} columns, is {options.columns_at_once}')
 
 
 def _be_quiet():
@@ -186,10 +188,9 @@ def _topology(name):
         raise errors.InputError(f'--topologies: libtpu knows no {name!r} ({error})') from error
 
 
-def _as_on_tpu(config, columns_at_once):
-    """The config with what 'auto' and 0 mean on a TPU; here the backend is the CPU."""
+def _as_on_tpu(config):
+    """The config with what 'auto' means on a TPU; here the backend is the CPU."""
     config.compute_dtype = 'bfloat16'
-    config.columns_at_once = columns_at_once or config.columns_at_once or factory.COLUMNS_AT_ONCE_ON_TPU
     settings.check(config)
     return config
 
@@ -245,8 +246,7 @@ def _line(row):
 
 
 def _parser():
-    parser = argparse.ArgumentParser(prog='python -m tools.compile_for_tpu', description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line.parser('tools.compile_for_tpu', __doc__)
     names = lambda text: text.split(',')
     parser.add_argument('configs', nargs='+', metavar='CONFIG', help='as for train.py: configs/x8.py:gln4, say')
     parser.add_argument('--topologies', type=names, default=list(TOPOLOGIES), metavar='NAME,...',
@@ -254,8 +254,8 @@ def _parser():
     parser.add_argument('--steps', type=names, default=list(PHASES), metavar='NAME,...',
                         help=f'of {", ".join(PHASES)} (the first is stage 1, the others stage 2); default: all')
     parser.add_argument('--faces-per-chip', type=int, metavar='N', help="default: the config's batch over all chips")
-    parser.add_argument('--columns-at-once', type=int, metavar='N',
-                        help="that a local network's convolutions take as one; default: the config's, 2 where it leaves it open")
+    parser.add_argument('--columns-at-once', type=int, default=layers.COLUMNS_AT_ONCE_ON_TPU, metavar='N',
+                        help="that a local network's convolutions take as one; default: %(default)s")
     parser.add_argument('--output', type=command_line.path, metavar='FILE',
                         help='rows as JSON, kept after each; those that it has already are not '
                         'made again (remove it after a change to the networks)')

@@ -7,7 +7,6 @@ is shown once in each size that there is a regression for, turned and reduced as
 same for every file of matrices. Errors are the larger of the two eyes', in eye distances: median and 90th percentile.
 """
 
-import argparse
 import csv
 import pathlib
 
@@ -22,8 +21,7 @@ AGES = ((0, 12), (13, 19), (20, 39), (40, 59), (60, 200))
 
 def main(arguments=None):
     """The command; see the top of this file."""
-    parser = argparse.ArgumentParser(prog='python -m tools.measure_eyes', description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line.parser('tools.measure_eyes', __doc__)
     parser.add_argument('--faces', type=command_line.path, required=True, metavar='DIR', help='folder of aligned faces')
     parser.add_argument('--split', default='val', help='default: %(default)s')
     parser.add_argument('--matrices', default=str(eyes.FILE), metavar='FILES', help='comma-separated; default: %(default)s')

@@ -8,7 +8,6 @@ From these files the face is restored as `upsample` does it, its eyes given, and
 compared with the face of the original photograph: mean PSNR of the luminance (protocol `paper`) in dB.
 """
 
-import argparse
 import io
 import pathlib
 
@@ -32,8 +31,7 @@ QUALITIES = (95, 80, 60, None)
 
 def main(arguments=None):
     """The command; see the top of this file."""
-    parser = argparse.ArgumentParser(prog='python -m tools.measure_photographs', description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line.parser('tools.measure_photographs', __doc__)
     parser.add_argument('--photos', type=command_line.path, required=True, metavar='DIR')
     parser.add_argument('--every', default=1, type=command_line.count, metavar='N', help='measure every Nth photograph only')
     parser.add_argument('--ckpt', help='networks, comma-separated, of which each face gets the one for its size; default: '

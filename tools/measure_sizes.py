@@ -8,7 +8,6 @@ the way of `upsample`: the luminance, of a quality above 0 kept as a JPEG file, 
 back-projected. What is printed is the mean PSNR of the luminance (protocol `paper`) in dB.
 """
 
-import argparse
 import io
 
 import numpy as np
@@ -31,8 +30,7 @@ BATCH_SIZE = 32
 
 def main(arguments=None):
     """The command; see the top of this file."""
-    parser = argparse.ArgumentParser(prog='python -m tools.measure_sizes', description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line.parser('tools.measure_sizes', __doc__)
     parser.add_argument('--ckpt', help='networks, comma-separated: workdirs, checkpoints, weights files or names '
                         '(default: those of `upsample`)')
     parser.add_argument('--data', type=command_line.path, required=True, metavar='DIR', help='folder of aligned faces')

@@ -10,7 +10,6 @@ worst tenth by PSNR from the others), and how the faces that get a warning diffe
 the luminance (protocol `paper`) before back-projection. What back-projection does to PSNR is printed for each split.
 """
 
-import argparse
 import dataclasses
 import functools
 from typing import NamedTuple
@@ -32,7 +31,7 @@ WORST = 0.1
 """Share of the faces that count as the worst; and of the validation faces that would get a warning."""
 
 FIGURES = {'consistency': [0], 'mirrored': [1], 'shifted': [2], 'both disagreements': [1, 2], 'all three': [0, 1, 2]}
-"""What is compared: which of `trust.figures`, averaged in standard deviations."""
+"""What is compared: which of `uncertainty.figures`, averaged in standard deviations."""
 
 
 class Measured(NamedTuple):
@@ -46,8 +45,7 @@ class Measured(NamedTuple):
 
 def main(arguments=None):
     """The command; see the top of this file."""
-    parser = argparse.ArgumentParser(prog='python -m tools.measure_uncertainty', description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line.parser('tools.measure_uncertainty', __doc__)
     parser.add_argument('--ckpt', type=command_line.path, required=True,
                         help='the network: a workdir, a checkpoint or a weights file')
     parser.add_argument('--data', type=command_line.path, required=True, metavar='DIR', help='folder of aligned faces')
@@ -66,7 +64,7 @@ def main(arguments=None):
         faces = {split: face_data.load(config, split) for split in ['val', *splits]}  # before the first takes minutes
         measured = {split: measure(upsampler, found, split) for split, found in faces.items()}
         val = measured['val']
-        calibration = uncertainty.calibrate(val.consistency, val.disagreement, f'{len(val.psnr)} faces of val', WORST)
+        calibration = calibrate(val.consistency, val.disagreement, f'{len(val.psnr)} faces of val', WORST)
         if options.output:
             weights.export(options.ckpt, options.output, trust=dataclasses.asdict(calibration))
             print(f'wrote {options.output}')
@@ -74,6 +72,21 @@ def main(arguments=None):
             measured['together'] = Measured(*(np.concatenate([measured[split][i] for split in splits])
                                               for i in range(len(Measured._fields))))
         print('\n'.join([*back_projection_table(measured), '', *ranking_table(measured, calibration)]))
+
+
+def calibrate(consistencies, disagreements, data, share):
+    """The `uncertainty.Calibration` by which `share` of these faces would get a warning.
+
+    Args:
+        consistencies, disagreements: for each face, as its `doubt` takes them.
+        data: what these faces are, in words.
+        share: in (0, 1).
+    """
+    known = np.array([uncertainty.figures(*pair) for pair in zip(consistencies, disagreements)])
+    free = uncertainty.Calibration(tuple(known.mean(axis=0).tolist()), tuple(known.std(axis=0).tolist()), np.inf, np.inf, data)
+    limits = [float(np.quantile([free.doubt(*pair) for pair in pairs], 1 - share))
+              for pairs in (zip(consistencies, disagreements), zip(consistencies))]
+    return dataclasses.replace(free, most_doubt=limits[0], most_doubt_by_consistency=limits[1])
 
 
 def measure(upsampler, faces, split):

@@ -7,7 +7,6 @@ Each photograph is reduced such that the aligned face spans --crop pixels; all t
 The last column is the photograph before that. One row each, of the face nearest to the middle.
 """
 
-import argparse
 
 import cv2
 import numpy as np
@@ -27,8 +26,7 @@ OUTLINE = (255, 220, 0)
 
 def main(arguments=None):
     """The command; see the top of this file."""
-    parser = argparse.ArgumentParser(prog='python -m tools.photograph_figure', description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line.parser('tools.photograph_figure', __doc__)
     parser.add_argument('photos', nargs='+', metavar='PHOTO')
     parser.add_argument('--ckpt', type=command_line.path, required=True,
                         help='the network: a workdir, a checkpoint or a weights file')

@@ -8,7 +8,6 @@ its median over the last quarter against that over the second, when all is loade
 or a result differs by a bit.
 """
 
-import argparse
 import concurrent.futures
 import hashlib
 import os
@@ -27,8 +26,7 @@ MOST_GROWTH = 1.05
 
 def main(arguments=None):
     """The command; see the top of this file."""
-    parser = argparse.ArgumentParser(prog='python -m tools.soak', description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line.parser('tools.soak', __doc__)
     parser.add_argument('--photos', type=command_line.path, required=True, metavar='DIR')
     parser.add_argument('--count', type=command_line.count, default=200, help='default: %(default)s')
     parser.add_argument('--threads', type=command_line.count, default=4, help='default: %(default)s')

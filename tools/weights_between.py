@@ -8,7 +8,6 @@ damaged ones. The file names the first, from which `photos.face_upsampling` goes
 photograph needs.
 """
 
-import argparse
 import json
 
 import flax
@@ -23,8 +22,7 @@ from gln_jax.runtime import command_line, errors, files
 
 def main(arguments=None):
     """The command; see the top of this file."""
-    parser = argparse.ArgumentParser(prog='python -m tools.weights_between', description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line.parser('tools.weights_between', __doc__)
     parser.add_argument('--undamaged', required=True, metavar='NAME', help='a released name')
     parser.add_argument('--ckpt', type=command_line.path, required=True, help='a workdir, checkpoint or weights file')
     parser.add_argument('--share', type=float, required=True)
@@ -40,7 +38,7 @@ def write(undamaged, ckpt, share, output):
     weights.check_is_free(output)
     if jax.tree.map(np.shape, first.parameters) != jax.tree.map(np.shape, second.parameters):
         raise errors.InputError(f'{ckpt}: is no network of the same kind as {undamaged}')
-    between = jax.tree.map(lambda a, b: np.float16(a + np.float32(share) * (b - a)), first.parameters, second.parameters)
+    between = jax.tree.map(np.float16, weights.mixed((1 - share, first.parameters), (share, second.parameters)))
     metadata = {'format': weights.FORMAT, 'config': settings.to_json(second.config),
                 'card': json.dumps(second.card | {'undamaged': undamaged, 'share': share})}
     files.write(output, safetensors.numpy.save(flax.traverse_util.flatten_dict(between, sep='/'), metadata))

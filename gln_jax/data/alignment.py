@@ -11,11 +11,8 @@ import numpy as np
 
 from gln_jax import images
 
-FINEST = 8
-"""A picture that shrinks more than this is first averaged over whole pixels, so that a warp's cost has a bound."""
-
-MARGIN = 4
-"""Pixels around those that a warp reads, for its interpolation kernel."""
+FINEST = 8  # a picture that shrinks more than this is first averaged over whole pixels, so that a warp's cost has a bound
+MARGIN = 4  # pixels around those that a warp reads, for its interpolation kernel
 
 
 def to_template(eyes):

@@ -10,7 +10,7 @@ def augment(luminance, rng, settings):
     """A face as `config.augmentation` varies it: mirrored, turned, scaled, moved, brighter or darker.
 
     The same numbers are drawn whatever the settings are: to switch one kind of variation off leaves the others as
-    they were. Where only `flip` is on, every pixel is kept to the bit.
+    they were. With `flip` and `shift` alone nothing is resampled: shifts are whole pixels then, and pixels are kept to the bit.
 
     Args:
         luminance: uint8 [128, 128, 1].
@@ -25,9 +25,11 @@ def augment(luminance, rng, settings):
     image = luminance[..., 0]
     if settings['flip'] and is_mirrored:
         image = cv2.flip(image, 1)
+    shift = settings['shift'] * np.array([shares['shift_x'], shares['shift_y']])
+    if not (settings['scale'] or settings['roll']):
+        shift = np.round(shift)
     if settings['scale'] or settings['shift'] or settings['roll']:
-        image = moved(image, scale=1 + settings['scale'] * shares['scale'], degrees=settings['roll'] * shares['roll'],
-                      shift=settings['shift'] * np.array([shares['shift_x'], shares['shift_y']]))
+        image = moved(image, 1 + settings['scale'] * shares['scale'], settings['roll'] * shares['roll'], shift)
     if settings['gamma'] or settings['contrast']:
         image = _relit(image, gamma=1 + settings['gamma'] * shares['gamma'],
                        contrast=1 + settings['contrast'] * shares['contrast'])

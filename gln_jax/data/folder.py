@@ -14,8 +14,7 @@ from gln_jax.data.image_files import aligned
 from gln_jax.runtime import processes, processors
 
 
-WORTH_PROCESSES = 500
-"""So many faces take longer than it takes to start processes for them."""
+WORTH_PROCESSES = 500  # so many faces take longer than it takes to start processes for them
 
 
 def prepare(folder, contents, directory=None):

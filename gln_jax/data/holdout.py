@@ -2,8 +2,7 @@
 
 import hashlib
 
-HELD_OUT = 1 / 20
-"""Share of the names for 'val', and the same for 'test'."""
+HELD_OUT = 1 / 20  # share of the names for 'val', and the same for 'test'
 
 
 def splits(names):

@@ -17,8 +17,7 @@ from gln_jax import images
 KERNELS = ('sampled', 'area', 'bilinear', 'bicubic', 'lanczos')
 """How a photograph is reduced. 'sampled' is bicubic without antialiasing, the others are antialiased."""
 
-BLOCK = 8
-"""Pixels along the sides of a JPEG block."""
+BLOCK = 8  # pixels along the sides of a JPEG block
 
 LUMINANCE_TABLE = np.array([
     [16, 11, 10, 16, 24, 40, 51, 61], [12, 12, 14, 19, 26, 58, 60, 55], [14, 13, 16, 24, 40, 57, 69, 56],

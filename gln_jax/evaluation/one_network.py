@@ -7,6 +7,7 @@ import csv
 import io
 import json
 from pathlib import Path
+from typing import Any, Callable, NamedTuple
 
 import numpy as np
 
@@ -19,20 +20,24 @@ PICTURED = {'lr': 'input', 'bicubic': 'bicubic', 'gln': 'GLN', 'truth': 'truth'}
 FILES = _, TABLE, PICTURE = weights.SCORES, 'scores.csv', 'faces.png'
 
 
-def evaluate(upsampler, config, faces, protocol='paper', output=None, data='', checkpoint='', parameters='', limit=None,
-             progress=True):
+class Network(NamedTuple):
+    upsampler: Callable  # of LR luminance [n, 128/scale, 128/scale, 1] in [0, 1] to HR luminance [n, 128, 128, 1]
+    config: Any  # its `scale` and `degradation` say how LR images are made
+    description: str = ''  # in words, for the table and for scores.json
+    parameters: str = ''  # their digest, as in `weights.Loaded`, for scores.json
+
+
+def evaluate(network, faces, protocol='paper', output=None, data='', limit=None, progress=True):
     """Scores all methods on all faces, prints the table, and writes scores.json, scores.csv and faces.png.
 
     Args:
-        upsampler: function of LR luminance [n, 128/scale, 128/scale, 1] in [0, 1] to HR luminance [n, 128, 128, 1].
-        config: its `scale` and `degradation` say how LR images are made.
+        network: a `Network`.
         faces: a sequence of faces with `.image` (uint8 RGB [128, 128, 3]), `.file`, `.source` and `.identity`; an empty
             identity is that of somebody who is in no other image.
         protocol: one of `metrics.PROTOCOLS`.
         output: the folder for the three files, made if need be; None writes none. Those of an earlier evaluation are
             replaced, each whole or not at all.
-        data, checkpoint: what was evaluated, in words, for the table and for scores.json.
-        parameters: the digest of the network's, as in `weights.Loaded`, for scores.json.
+        data: what the faces are, in words, for the table and for scores.json.
         limit: score only so many faces, spread evenly over the sequence; None is all of them.
         progress: print to stderr how far it is, every few seconds.
 
@@ -52,14 +57,15 @@ def evaluate(upsampler, config, faces, protocol='paper', output=None, data='', c
     if not len(faces):
         raise errors.InputError(f'{data or "the data"}: there are no faces to score')
     output = None if output is None else prepared_output(output)
-    restorers = scoring.interpolations(config.scale) | {'gln': scoring.of_luminance(upsampler, config.scale)}
+    config = network.config
+    restorers = scoring.interpolations(config.scale) | {'gln': scoring.of_luminance(network.upsampler, config.scale)}
     chosen = scoring.spread(len(faces), limit)
-    scores = scoring.score(restorers, faces, config, protocol, chosen, scoring.spread(len(chosen), PICTURED_FACES),
-                           progress=progress)
+    scores = scoring.score(restorers, faces, scoring.Task(config, protocol), chosen,
+                           scoring.spread(len(chosen), PICTURED_FACES), progress)
     summary = {'protocol': protocol, 'face_size': config.face_size, 'scale': config.scale, 'degradation': config.degradation,
                'images': len(chosen),
-               'identities': len(set(scores.people)), 'data': data, 'checkpoint': checkpoint,
-               'parameters': parameters,
+               'identities': len(set(scores.people)), 'data': data, 'checkpoint': network.description,
+               'parameters': network.parameters,
                'methods': {method: _averaged(values, scores.people) for method, values in scores.values.items()}}
     if output is not None:  # scores.json goes first: it is what shows a later evaluation that the folder is one of ours
         files.write(output / weights.SCORES, json.dumps(summary, indent=2, allow_nan=False) + '\n')

@@ -9,7 +9,7 @@ way of colours.
 import functools
 import sys
 import time
-from typing import NamedTuple
+from typing import Any, Callable, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -28,6 +28,15 @@ MEASURES = ('psnr', 'ssim', 'consistency', 'sharpness')
 
 BESIDE = ('lr', 'truth')
 """What is pictured beside the methods, none of which can have such a name."""
+
+
+class Task(NamedTuple):
+    """What methods are asked to restore, and how that is measured."""
+
+    config: Any  # its `face_size` is that of HR images; `scale` and `degradation` make LR images, and measure consistency
+    protocol: str = 'paper'  # one of `metrics.PROTOCOLS`
+    lr_of: Callable | None = None  # of HR faces [n, 128, 128, 3], YUV, that makes other LR images than the config's
+    counted: np.ndarray | None = None  # bool [128, 128]; PSNR is then measured over these pixels alone
 
 
 class Scores(NamedTuple):
@@ -57,26 +66,22 @@ def of_luminance(upsampler, scale):
     return restore
 
 
-def score(restorers, faces, config, protocol='paper', chosen=None, shown=(), lr_of=None, counted=None,
-          progress=True):
+def score(restorers, faces, task, chosen=None, shown=(), progress=True):
     """`Scores` of all methods on faces.
 
     Args:
         restorers: {method: restorer}, see `interpolations`.
         faces: a sequence of faces with `.image` (uint8 RGB [128, 128, 3]), `.file`, `.source` and `.identity`.
-        config: its `face_size` is that of HR images; its `scale` and `degradation` say how LR images are made, and
-            consistency is measured.
-        protocol: one of `metrics.PROTOCOLS`.
+        task: a `Task`.
         chosen: numbers of the faces that are scored; None is all.
         shown: which of those chosen, from 0, are wanted as pictures.
-        lr_of: a function of HR faces [n, 128, 128, 3], YUV, that makes other LR images than the config's.
-        counted: bool [128, 128]; PSNR is then measured over these pixels alone.
         progress: print to stderr how far it is, every few seconds.
 
     Raises:
         errors.RunError: a method returned something that is not finite.
     """
-    lr_of = lr_of or functools.partial(images.degrade, scale=config.scale, degradation=config.degradation)
+    config = task.config
+    lr_of = task.lr_of or functools.partial(images.degrade, scale=config.scale, degradation=config.degradation)
     names, collected, pictured = [], {method: {measure: [] for measure in MEASURES} for method in restorers}, {}
     chosen = range(len(faces)) if chosen is None else chosen
     report = _progress(len(chosen)) if progress else lambda done: None
@@ -88,7 +93,7 @@ def score(restorers, faces, config, protocol='paper', chosen=None, shown=(), lr_
         lr = lr_of(truth)
         restored = {method: restore(lr) for method, restore in restorers.items()}
         for method, hr in restored.items():
-            for measure, values in _measured(method, hr, truth, lr, batch, config, protocol, counted).items():
+            for measure, values in _measured(method, hr, truth, lr, batch, task).items():
                 collected[method][measure].append(values[:len(batch)])
         for place in set(shown).intersection(range(start, start + len(batch))):
             row = {**restored, 'lr': images.upsample(lr, config.scale, 'nearest'), 'truth': truth}
@@ -104,36 +109,32 @@ def spread(count, wanted):
     return [(2 * i + 1) * count // (2 * wanted) for i in range(wanted)]
 
 
-def _measured(method, restored, truth, lr, batch, config, protocol, counted):
+def _measured(method, restored, truth, lr, batch, task):
     """{measure: [BATCH_SIZE]} of a batch, with what it was filled up with."""
     broken = np.flatnonzero(~np.isfinite(np.asarray(restored)).all(axis=(1, 2, 3)))
     if len(broken):
         face = batch[min(broken[0], len(batch) - 1)]
         raise errors.RunError(f'{method} gave values that are not finite for {face.file}; '
                               'are these the weights of a training that diverged?')
-    compared = _luminance_of_yuv if protocol == 'paper' else images.yuv_to_rgb
+    compared = (lambda yuv: yuv[..., :1]) if task.protocol == 'paper' else images.yuv_to_rgb
     ours, theirs = (np.asarray(compared(each)) for each in (restored, truth))
     luminance = jnp.clip(restored[..., :1], 0, 1)
     with np.errstate(divide='ignore', invalid='ignore'):  # of a face that is flat
         sharpness = metrics.gradient_energy(luminance) / metrics.gradient_energy(truth[..., :1])
     return {
-        'psnr': _psnr(ours, theirs, protocol, counted),
-        'ssim': metrics.ssim(ours, theirs, protocol),
-        'consistency': metrics.psnr(images.degrade(luminance, config.scale, config.degradation), lr[..., :1]),
+        'psnr': _psnr(ours, theirs, task),
+        'ssim': metrics.ssim(ours, theirs, task.protocol),
+        'consistency': metrics.psnr(images.degrade(luminance, task.config.scale, task.config.degradation), lr[..., :1]),
         'sharpness': sharpness,
     }
 
 
-def _psnr(restored, truth, protocol, counted):
+def _psnr(restored, truth, task):
     """`metrics.psnr`, over the pixels `counted` alone where these are given; the protocol's border is none then."""
-    if counted is None:
-        return metrics.psnr(restored, truth, protocol)
-    share = np.mean(counted)  # the others are made equal to the truth, and taken out of the mean again
-    return metrics.psnr(np.where(counted[..., None], restored, truth), truth, protocol) + 10 * np.log10(share)
-
-
-def _luminance_of_yuv(yuv):
-    return yuv[..., :1]
+    if task.counted is None:
+        return metrics.psnr(restored, truth, task.protocol)
+    share = np.mean(task.counted)  # the others are made equal to the truth, and taken out of the mean again
+    return metrics.psnr(np.where(task.counted[..., None], restored, truth), truth, task.protocol) + 10 * np.log10(share)
 
 
 def _progress(total):

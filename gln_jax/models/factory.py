@@ -12,9 +12,6 @@ from gln_jax.runtime import devices, precision
 PARTS = {'gln3': ('gn',), 'gln4': ('gn',), 'gln6': ('gn', 'gln4'), 'gln8': ('gn', 'gln4', 'gln6')}
 """Networks whose parameters a network may begin with, besides its own (`growing.from_part`)."""
 
-COLUMNS_AT_ONCE_ON_TPU = 2
-"""Neighbouring columns that the local network's convolutions take as one, where `config.columns_at_once` leaves it open."""
-
 
 def generator(config):
     """The Flax module that `config.network` and `config.scale` name: LR [n, h, w, 1] -> HR [n, h*scale, w*scale, 1]."""
@@ -29,17 +26,13 @@ def generator(config):
     if config.network == 'gn_only':
         return gln.GlobalNetworkOnly(config.scale)
     if config.network == 'ln_only':
-        return gln.LocalNetworkOnly(config.scale, columns_at_once=_columns_at_once(config))
-    return gln.GlobalLocalNetwork(config.scale, 'ln' + config.network.removeprefix('gln'), _columns_at_once(config))
+        return gln.LocalNetworkOnly(config.scale)
+    return gln.GlobalLocalNetwork(config.scale, 'ln' + config.network.removeprefix('gln'))
 
 
 def discriminator(config):
     """The Flax module that `config.adversarial.discriminator` names: HR [n, 128, 128, 1] -> logits [n, 2] or [n, h, w, 2]."""
     return discriminators.PatchDiscriminator() if config.adversarial.discriminator == 'patch' else discriminators.Discriminator()
-
-
-def _columns_at_once(config):
-    return config.columns_at_once or (COLUMNS_AT_ONCE_ON_TPU if jax.default_backend() == 'tpu' else 1)
 
 
 def upsampler(config, parameters):

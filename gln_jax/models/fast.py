@@ -18,8 +18,7 @@ from gln_jax.models import convolutions
 HR_PIXELS_OF_THE_GRID = 8
 """A place of the body's feature maps spans so many HR pixels at every scale: they are 16x16 for a face of 128x128."""
 
-BODY = ('block_', 'view_')
-"""How the names of parameters begin whose shapes are the same at every scale."""
+BODY = ('block_', 'view_')  # how the names of parameters begin whose shapes are the same at every scale
 
 FIRST_VIEW_CHANNELS, FIRST_VIEW_UNITS = 16, 256
 LATER_VIEW_CHANNELS, LATER_VIEW_UNITS = 8, 112

@@ -15,8 +15,7 @@ from onnx import helper, numpy_helper
 from gln_jax.models import convolutions
 
 OPSET = 17
-SMALL = 1000
-"""Numbers of a constant from which on storing it in 16 bits is worth the cast."""
+SMALL = 1000  # numbers of a constant from which on storing it in 16 bits is worth the cast
 
 ELEMENTWISE = {'add': 'Add', 'sub': 'Sub', 'mul': 'Mul', 'div': 'Div', 'max': 'Max', 'min': 'Min', 'neg': 'Neg'}
 

@@ -12,10 +12,9 @@ GLN's, and are trained as GLN is, so that the comparison is one of networks.
 import flax.linen as nn
 
 from gln_jax import images
-from gln_jax.models import initializers
+from gln_jax.models import layers
 
-LAYERS = ((9, 64), (1, 32), (5, 1))
-"""(kernel size, filters) of the convolutions; ReLU follows each but the last."""
+LAYERS = ((9, 64), (1, 32), (5, 1))  # (kernel size, filters) of the convolutions; ReLU follows each but the last
 
 
 class Srcnn(nn.Module):
@@ -27,6 +26,6 @@ class Srcnn(nn.Module):
     def __call__(self, lr):
         features = images.upsample(lr, self.scale, 'bicubic')
         for size, filters in LAYERS[:-1]:
-            features = nn.relu(nn.Conv(filters, (size, size), kernel_init=initializers.pass_on_and_he_normal)(features))
+            features = nn.relu(nn.Conv(filters, (size, size), kernel_init=layers.pass_on_and_he_normal)(features))
         size, filters = LAYERS[-1]
-        return nn.Conv(filters, (size, size), kernel_init=initializers.pass_on)(features)
+        return nn.Conv(filters, (size, size), kernel_init=layers.pass_on)(features)

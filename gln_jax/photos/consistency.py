@@ -12,6 +12,10 @@ from gln_jax.data.photo_degradation import BLOCK, DCT
 TURNS = 3
 """Turns of `back_projected`. One would do, if no pixel left [0, 1]."""
 
+NOISELESS, NOISY = 1.1, 1.5
+"""Grey levels of `noise` in the difference between an LR face and what a network for photographs made of it, reduced: up to
+the first all of it is projected back, from the second on nothing. By PSNR on faces of val, clean and with noise."""
+
 
 def slack(jpeg_steps, lr_size, source_pixels):
     """By how much JPEG may have moved the coefficients of an LR face's 8x8 blocks: half a step, float32 [8, 8] in [0, 1].
@@ -48,15 +52,29 @@ def back_projected(hr, lr, scale, degradation, slack=None):
     ends that enlarges what is missing bicubically, reached in one turn; the others are for what was clipped. Least
     change in the square mean, by the pseudo-inverse of the degradation, gained less on the validation faces: 0.050 dB
     and not 0.067. Towards what JPEG made of an LR face it goes only until that could have been made of it: up to the next
-    border of the quantisation intervals. Shapes and range as in `consistency`; returns float32 [n, 128, 128, 1], clipped
+    border of the quantisation intervals. And a network for photographs leaves noise out, which is not put back: the more there
+    is in what is missing, the less of it is projected. Shapes and range as in `consistency`; returns float32 [n, 128, 128, 1], clipped
     to [0, 1] after each turn.
     """
     back = back_projection(hr.shape[1], scale, degradation)
+    if degradation == 'photo':
+        missing = _beyond(lr - images.degrade(hr, scale, degradation), slack)
+        left_out = jnp.clip((noise(missing) - NOISELESS) / (NOISY - NOISELESS), 0, 1)
+        lr = lr - left_out[:, None, None, None] * missing
     for _ in range(TURNS):
         missing = _beyond(lr - images.degrade(hr, scale, degradation), slack)
         change = jnp.einsum('hy,nyxc,wx->nhwc', back, missing, back, precision='highest')
         hr = jnp.clip(hr + change, 0, 1)
     return hr
+
+
+def noise(pictures):
+    """An estimate of the standard deviation of white noise, in grey levels, float32 [n], in pictures [n, h, w, 1] in [0, 1].
+
+    Immerkaer, "Fast noise variance estimation", 1996: the mean absolute value of what two second differences leave.
+    """
+    left = jnp.diff(jnp.diff(pictures, 2, axis=1), 2, axis=2) / 6
+    return 255 * np.sqrt(np.pi / 2) * jnp.maximum(left, -left).mean(axis=(1, 2, 3))
 
 
 def _beyond(difference, slack):

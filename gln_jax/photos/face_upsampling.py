@@ -58,8 +58,7 @@ class FaceUpsampler:
     """A network with its weights, compiled for one batch shape only.
 
     With `undamaged`, a network of the same kind that knows no damage, it restores by weights between both: as far from it as
-    JPEG has damaged a photograph (`for_jpeg`; Wang et al. 2019, "Deep network interpolation", of networks of which one is
-    trained on from the other). `scale`, `lr_size` and `degradation` say which LR faces it takes, `description` where it comes from; `calibration`
+    JPEG has damaged a photograph (`for_jpeg`, by `weights.mixed`). `scale`, `lr_size` and `degradation` say which LR faces it takes, `description` where it comes from; `calibration`
     is its `trust.Calibration`, or None.
     """
 
@@ -84,8 +83,8 @@ class FaceUpsampler:
         share = round(float(np.interp(strength(jpeg_steps), *zip(*WAYS))), 2)
         if share not in self._between:
             other = copy.copy(self)
-            parameters = jax.tree.map(lambda clean, own: clean + np.float32(share / self._own_share) * (own - clean),
-                                      self._undamaged, self._own)
+            way = share / self._own_share
+            parameters = weights.mixed((1 - way, self._undamaged), (way, self._own))
             other._network, other._undamaged = functools.partial(self._network.func, parameters), None
             self._between = {**dict(list(self._between.items())[-MOST_BETWEEN + 1:]), share: other}
         return self._between[share]
@@ -154,15 +153,16 @@ def _finished(hr, lr, chroma, slack, scale, degradation, consistent):
     return rgb, hr, of_network, of_result
 
 
-def load(path, scale=None, batch_size=4):
+def load(path, scale=None, batch_size=4, sharpness=None):
     """The FaceUpsampler of a workdir, a checkpoint, a weights file or a released name.
 
     Args:
         path: what `weights.load_generator` takes; None is `weights.best_for_photographs` of the scale, or of 8.
         scale: 2, 4 or 8, the scale that it has to have; None takes whatever it has.
+        sharpness: as in `weights.sharpened`; None leaves the network as it is.
 
     Raises:
-        InputError: there is none, it is damaged, or its scale or the size of its faces is another.
+        InputError: there is none, it is damaged, its scale or the size of its faces is another, or it has no such sharpness.
     """
     if path is None:
         path = weights.best_for_photographs(scale or 8)
@@ -174,12 +174,14 @@ def load(path, scale=None, batch_size=4):
         raise errors.InputError(f'{path}: is a network for faces of {loaded.config.face_size} pixels; photographs need one '
                                 f'for {images.FACE_SIZE}')
     undamaged = weights.load_generator(loaded.card['undamaged']) if 'undamaged' in loaded.card else None
+    if sharpness is not None:
+        loaded, undamaged = (each and weights.sharpened(each, sharpness) for each in (loaded, undamaged))
     return FaceUpsampler(loaded, batch_size, undamaged)
 
 
-def load_each_scale(batch_size=4):
+def load_each_scale(batch_size=4, sharpness=None):
     """The FaceUpsamplers of `weights.best_for_photographs` of each of SCALES, for `for_size`. Raises InputError as `load`."""
-    return tuple(load(None, scale, batch_size) for scale in SCALES)
+    return tuple(load(None, scale, batch_size, sharpness) for scale in SCALES)
 
 
 def for_size(upsamplers, source_pixels):

@@ -64,7 +64,7 @@ class Restoration(NamedTuple):
     notes: tuple  # sentences on the photograph as a whole
 
 
-def restore(image, eyes=None, upsampler=None, **how):
+def restore(image, eyes=None, upsampler=None, sharpness=None, **how):
     """A photograph enlarged by a network's scale, its small faces restored by the network and the rest bicubic.
 
     A face whose aligned 128x128 square spans 128 pixels of the photograph or more is left alone, and where no network was
@@ -79,11 +79,13 @@ def restore(image, eyes=None, upsampler=None, **how):
         upsampler: a `face_upsampling.FaceUpsampler`, several as `face_upsampling.for_size` takes them, or what to load one
             from: a workdir, checkpoint, weights file or name. None is the best of each scale, of which each face gets the
             one for its size. What was loaded is kept for the next call.
+        sharpness: from 0, by a reconstruction network, to 1, by the adversarial one that was trained on from it
+            (`weights.sharpened`); None leaves the network as it is.
         how: the fields of `How`.
 
     Raises:
         InputError: the image is too small or too large, eyes are given that are no face's or lie outside of it, or there
-            is no upsampler.
+            is no upsampler, or none of this sharpness.
         ValueError: the image is not such an array.
         TypeError: `How` has no such field.
     """
@@ -92,7 +94,7 @@ def restore(image, eyes=None, upsampler=None, **how):
         image, how = picture.pixels, {'jpeg_steps': picture.jpeg_steps} | how
     how = How(**how)
     batch_size = 4 if how.disagreement else 1  # one face after the other, in four variants where it is measured
-    return restored(_pixels(image), eyes, loaded_upsamplers.all_of(upsampler, batch_size), how)
+    return restored(_pixels(image), eyes, loaded_upsamplers.all_of(upsampler, batch_size, sharpness), how)
 
 
 def restored(image, eyes, upsamplers, how, tell=lambda step, steps, doing: None):

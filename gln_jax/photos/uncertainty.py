@@ -17,7 +17,7 @@ LEAST_DISAGREEMENT = 0.01  # grey levels; the same below it
 
 @dataclasses.dataclass(frozen=True)
 class Calibration:
-    """What a network's figures are on the validation faces; `measure_trust` makes it, and weights files carry it.
+    """What a network's figures are on the validation faces; `tools.measure_uncertainty` makes it, and weights files carry it.
 
     `means` and `deviations` are those of `figures`. A face with more doubt than `most_doubt` gets a warning;
     `most_doubt_by_consistency` is for faces whose disagreement was not measured. `data` says which faces these were.
@@ -43,21 +43,6 @@ class Calibration:
         """Whether the doubt is above its limit."""
         limit = self.most_doubt_by_consistency if disagreement is None else self.most_doubt
         return self.doubt(consistency, disagreement) > limit
-
-
-def calibrate(consistencies, disagreements, data, share):
-    """The Calibration by which `share` of these faces would get a warning.
-
-    Args:
-        consistencies, disagreements: for each face, as `Calibration.doubt` takes them.
-        data: what these faces are, in words.
-        share: in (0, 1).
-    """
-    known = np.array([figures(*pair) for pair in zip(consistencies, disagreements)])
-    free = Calibration(tuple(known.mean(axis=0).tolist()), tuple(known.std(axis=0).tolist()), np.inf, np.inf, data)
-    limits = [float(np.quantile([free.doubt(*pair) for pair in pairs], 1 - share))
-              for pairs in (zip(consistencies, disagreements), zip(consistencies))]
-    return dataclasses.replace(free, most_doubt=limits[0], most_doubt_by_consistency=limits[1])
 
 
 def figures(consistency, disagreement=None):

@@ -14,3 +14,14 @@ def count(text):
 def path(text):
     """The path that `text` names, `~` being the home folder: the shell leaves that as it is in --output=~/faces."""
     return os.path.expanduser(text)
+
+
+def parser(program, documentation):
+    """The ArgumentParser of `python -m <program>`, whose help begins with the module's docstring as it stands.
+
+    Args:
+        program: the module's name, 'gln_jax.upsample' say.
+        documentation: its `__doc__`.
+    """
+    return argparse.ArgumentParser(prog=f'python -m {program}', description=documentation,
+                                   formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -8,11 +8,8 @@ import warnings
 
 import jax
 
-NONE = 'none'
-"""In place of a folder: nothing is kept."""
-
-LONG_ENOUGH = 0
-"""Seconds of compilation from which on a program is kept."""
+NONE = 'none'  # in place of a folder: nothing is kept
+LONG_ENOUGH = 0  # seconds of compilation from which on a program is kept
 
 
 def keep(directory=None):

@@ -14,8 +14,7 @@ import numpy as np
 
 from gln_jax.runtime import errors, processors
 
-AXIS = 'batch'
-"""Name of the mapped axis over which a batch is split."""
+AXIS = 'batch'  # name of the mapped axis over which a batch is split
 
 DEVICE_COUNT = '--xla_force_host_platform_device_count'
 
@@ -25,8 +24,7 @@ FACES_OF_A_DEVICE = 4
 MEMORY_OF_A_DEVICE = 2**30
 """Bytes that a device needs: its copy of the state, its gradients, and a training step of GLN8 on FACES_OF_A_DEVICE faces."""
 
-PATIENCE = 600
-"""Seconds that a core waits for the others before XLA ends the process: as long as a machine may be suspended."""
+PATIENCE = 600  # seconds that a core waits for the others before XLA ends the process: as long as a machine may be suspended
 
 
 def a_device_per_core(*batch_sizes):

@@ -20,14 +20,9 @@ import numpy as np
 
 from gln_jax.runtime import errors, supervision
 
-WAIT = 600
-"""Seconds that a host waits for all others to come, when a run begins."""
-
-LOST_AFTER = 20
-"""Seconds without a sign of life after which a host counts as lost, and all others end."""
-
-SCORING = 24 * 3600
-"""Seconds that the other hosts wait while the first one scores. One that is lost ends the wait at once."""
+WAIT = 600  # seconds that a host waits for all others to come, when a run begins
+LOST_AFTER = 20  # seconds without a sign of life after which a host counts as lost, and all others end
+SCORING = 24 * 3600  # seconds that the other hosts wait while the first one scores. One that is lost ends the wait at once
 
 
 def is_first():

@@ -4,14 +4,12 @@ import ctypes
 import os
 import pathlib
 
-FILES = pathlib.Path('/')
-"""Where proc and sys lie."""
+FILES = pathlib.Path('/')  # where proc and sys lie
 
 M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8
 """Of glibc's malloc.h: bytes kept at the end, pieces that are the system's own, pools."""
 
-UNLIMITED = 2**60
-"""From so many bytes on, a limit of memory is none."""
+UNLIMITED = 2**60  # from so many bytes on, a limit of memory is none
 
 
 def cores(files=FILES):

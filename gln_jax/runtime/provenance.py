@@ -26,7 +26,8 @@ def record(workdir, faces, digest, initial=None, teacher=None, computing=None):
         workdir: the run's folder.
         faces: what it trains on, as returned by `data.faces.load`; their number by source is kept.
         digest: a name for the contents of these faces.
-        initial: its initial generator, as returned by `weights.load_generator`, or None; its own record is kept.
+        initial: its initial generator, as returned by `weights.load_generator`, or None; its own record is kept, and name and
+            digest of the reconstruction network that it is or comes from.
         teacher: the generator that it learns from, as `initial`; its name and a digest of its parameters are kept.
         computing: how it computes: 'compute_dtype', the number format of its matrix work, and 'convolutions', their form.
     """
@@ -38,7 +39,7 @@ def record(workdir, faces, digest, initial=None, teacher=None, computing=None):
         'devices': devices(),
         'versions': versions(),
         **(computing or {}),
-        **({'started_from': initial.card.get('provenance', {})} if initial else {}),
+        **({'started_from': initial.card.get('provenance', {}), 'partner': initial.partner} if initial else {}),
         **({'taught_by': {'network': teacher.description, 'parameters': teacher.digest}} if teacher else {}),
     }, indent=2) + '\n')
 

@@ -13,8 +13,7 @@ import sys
 import threading
 import time
 
-TERMINATED = 128 + signal.SIGTERM
-"""Exit code of a run that was asked to end, and saved first."""
+TERMINATED = 128 + signal.SIGTERM  # exit code of a run that was asked to end, and saved first
 
 LOST = ('error: another host was lost or stopped; this one cannot go on without it and has stopped too. Start the same '
         'command on all hosts again to continue from the last checkpoint')

@@ -20,11 +20,8 @@ from gln_jax.runtime import errors, files, hosts
 LATEST, RECONSTRUCTION = 'checkpoints', 'reconstruction'
 """The two folders of a workdir: the last checkpoints, and the end of stage 1."""
 
-ASIDE = 'unreadable'
-"""The folder beside them for checkpoints that a run went on without."""
-
-NONE = -1
-"""In place of a step: there is no checkpoint."""
+ASIDE = 'unreadable'  # the folder beside them for checkpoints that a run went on without
+NONE = -1  # in place of a step: there is no checkpoint
 
 
 class Checkpoints:

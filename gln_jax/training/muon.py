@@ -16,19 +16,15 @@ STEPS = 5
 COEFFICIENTS = 3.4445, -4.7750, 2.0315
 """Of x, x x^T x and (x x^T)^2 x in an iteration: they pull singular values towards 1 fast, and then into 0.7 to 1.2."""
 
-RMS = 0.2
-"""Root mean square of a step at learning rate 1, which is about Adam's."""
-
-SMALLEST = 8
-"""Inputs and outputs that a kernel must have; what has fewer, and biases, is stepped by Adam."""
+RMS = 0.2  # root mean square of a step at learning rate 1, which is about Adam's
+SMALLEST = 8  # inputs and outputs that a kernel must have; what has fewer, and biases, is stepped by Adam
 
 LARGEST = 8192
 """Inputs or outputs that it may have. GLN's layer to all pixels has 16,384 and is stepped by Adam, as output layers
 commonly are beside Muon: GLN4 at 4x trains 1.5 times as fast so."""
 
 
-NO_MATRIX = 'upsampling'
-"""The layer whose kernel is rows x columns of pixels, GLN's deconvolution, and is stepped by Adam."""
+NO_MATRIX = 'upsampling'  # the layer whose kernel is rows x columns of pixels, GLN's deconvolution, and is stepped by Adam
 
 
 def muon(schedule):

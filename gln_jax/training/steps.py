@@ -18,11 +18,8 @@ from gln_jax.models import factory, growing
 from gln_jax.runtime import devices, precision
 from gln_jax.training import optimizers
 
-UNSET = -1.0
-"""Value of `State.adversarial_weight` while lambda is still to be found."""
-
-AUTO_SHARE = 0.1
-"""'auto' sets lambda so that the adversarial term is at first this share of L_MS (section 4)."""
+UNSET = -1.0  # value of `State.adversarial_weight` while lambda is still to be found
+AUTO_SHARE = 0.1  # 'auto' sets lambda so that the adversarial term is at first this share of L_MS (section 4)
 
 
 @flax.struct.dataclass

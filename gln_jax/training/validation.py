@@ -11,8 +11,7 @@ from gln_jax.models import factory
 from gln_jax.runtime import devices, precision
 
 BATCH_SIZE = 16
-SHOWN = 8
-"""Faces of the sample grid."""
+SHOWN = 8  # faces of the sample grid
 
 
 def function(config):

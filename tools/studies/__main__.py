@@ -41,8 +41,7 @@ def main(arguments=None):
 
 
 def _parser():
-    parser = argparse.ArgumentParser(prog='python -m tools.studies', description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line.parser('tools.studies', __doc__)
     studies = parser.add_subparsers(dest='study', required=True, metavar='STUDY')
     failing = studies.add_parser('failures', help='what pose, misalignment, occlusion, light and wrong LR images cost')
     failing.add_argument('--ckpt', type=command_line.path, required=True, metavar='PATH',

@@ -23,8 +23,8 @@ class Condition(NamedTuple):
     kind: str
     level: Any  # a number, or a name
     alter: Callable = None  # (image, level, number) -> image
-    lr_of: Callable = None  # as in `scoring.score`
-    counted: Any = None  # as in `scoring.score`
+    lr_of: Callable = None  # as in `scoring.Task`
+    counted: Any = None  # as in `scoring.Task`
 
     @property
     def key(self):
@@ -55,11 +55,6 @@ def every(config):
         found += [Condition(SEEN_PART, name, counted=free),
                   Condition('occlusion', name, alterations.occluded, counted=free)]
     return found + [Condition('LR image', name, lr_of=make) for name, make in lr_images.wrong(config).items()]
-
-
-def of_lr_images(config):
-    """Those of `every` in which the faces are as they are: the first, and LR images made otherwise."""
-    return [condition for condition in every(config) if condition.key == UNALTERED or condition.kind == 'LR image']
 
 
 def neutral(kind, level):

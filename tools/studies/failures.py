@@ -13,7 +13,9 @@ from gln_jax.data import faces as face_data
 from gln_jax.data import folder_contents, tables
 from gln_jax.evaluation import scoring
 from gln_jax.models import factory
+from gln_jax.photos import face_upsampling
 from gln_jax.runtime import devices, errors, files, picture_grid
+from tools import measure_damage
 from tools.studies import colour, conditions, failures_report, markdown, results
 from tools.studies.measured import Measured
 
@@ -26,7 +28,7 @@ def run(options):
     """The study, for the options of the command line: `ckpt`, `data`, `directory`, `split`, `images` and `output`.
 
     Of several networks in `ckpt`, comma-separated, the first is studied, and all are shown side by side on LR images of all
-    kinds.
+    kinds, as `measure_damage` does it.
 
     Raises:
         InputError: the network, the faces or the folder for the output cannot be used.
@@ -37,10 +39,7 @@ def run(options):
     config = loaded.config.copy_and_resolve_references()
     config.data.update(name='folder', path=options.data, directory=options.directory)
     sets = {split: face_data.load(config, split) for split in options.split}
-    for other in others:
-        if other.config.scale != config.scale:
-            raise errors.InputError(f'--ckpt: {other.description} is for {other.config.scale}x, and {loaded.description} for '
-                                    f'{config.scale}x; give networks of one scale')
+    compared = options.ckpt.split(',') if others else []
     output = results.claimed(options.output, {
         'study': 'failures', 'network': ','.join(each.digest for each in (loaded, *others)), 'images': options.images,
         'faces': {split: [faces.directory.parent.name, len(faces)] for split, faces in sets.items()}})
@@ -56,11 +55,8 @@ def run(options):
         if pairs:
             jobs[_name(split, 'expression')] = functools.partial(_psnr, upsampler, config, pairs, conditions.Condition(
                 *conditions.UNALTERED))
-        for number, other in enumerate(others):
-            restore = factory.upsampler(other.config, other.parameters)
-            for condition in conditions.of_lr_images(config):
-                jobs[_name(split, *condition.key) + f' network {number + 2}'] = functools.partial(
-                    _psnr, restore, config, faces, condition)
+        for number, name in enumerate(compared):
+            jobs[_name(split, 'side by side', number + 1)] = functools.partial(_gains, name, faces)
     found = results.worked_through(output, jobs)
     measured = Measured(
         names={split: [(face.file, face.source, face.identity) for face in faces] for split, faces in chosen.items()},
@@ -78,11 +74,10 @@ def run(options):
                     picture_grid.png(_worst(upsampler, config, split, faces, measured)))
     files.write(output / 'failures.csv', _as_csv(measured))
     tables, summary, plots = failures_report.made(measured)
-    if others:
-        networks = {loaded.description: '', **{other.description: f' network {i + 2}' for i, other in enumerate(others)}}
-        tables['Side by side'] = failures_report.side_by_side({
-            (condition.key, name): np.concatenate([_gain(found[_name(split, *condition.key) + ending]) for split in chosen])
-            for condition in conditions.of_lr_images(config) for name, ending in networks.items()})
+    if compared:
+        tables['Side by side'] = 'Gain over bicubic interpolation of the same LR image, dB, all splits.\n\n' + measure_damage.table({
+            name: _joined([found[_name(split, 'side by side', number + 1)] for split in chosen])
+            for number, name in enumerate(compared)})
     for name, png in plots.items():
         files.write(output / f'{name}.png', png)
     files.write(output / 'failures.json', json.dumps({'facts': facts, **summary}, indent=2) + '\n')
@@ -98,15 +93,21 @@ def _psnr(upsampler, config, faces, condition):
     """{'names': of the faces, 'psnr': {method: dB [n]}} under one condition."""
     if condition.alter:
         faces = conditions.Altered(faces, condition.alter, condition.level)
-    scores = scoring.score(_restorers(upsampler, config), faces, config, lr_of=condition.lr_of,
-                           counted=condition.counted, progress=False)
+    task = scoring.Task(config, lr_of=condition.lr_of, counted=condition.counted)
+    scores = scoring.score(_restorers(upsampler, config), faces, task, progress=False)
     return {'names': scores.names,
             'psnr': {method: values['psnr'].tolist() for method, values in scores.values.items()}}
 
 
-def _gain(scores):
-    psnr = _as_arrays(scores['psnr'])
-    return psnr['gln'] - psnr['bicubic']
+def _gains(name, faces):
+    """What `measure_damage.gains` returns, as JSON can hold it: [[way, LR images, [dB of each face]]]."""
+    upsampler = face_upsampling.load(name, batch_size=measure_damage.BATCH_SIZE)
+    return [[*key, values.tolist()] for key, values in measure_damage.gains(upsampler, faces).items()]
+
+
+def _joined(parts):
+    """What `measure_damage.gains` returns, of the faces of several results of `_gains`."""
+    return {(way, name): np.concatenate([part[i][2] for part in parts]) for i, (way, name, _) in enumerate(parts[0])}
 
 
 def _restorers(upsampler, config):
@@ -146,8 +147,8 @@ def _worst(upsampler, config, split, faces, measured):
     """A picture of the faces that the network restores worst by PSNR, the worst one first."""
     psnr = measured.psnr[split, conditions.UNALTERED]
     numbers = np.argsort(psnr['gln'])[:WORST]
-    scores = scoring.score(_restorers(upsampler, config), [faces[number] for number in numbers], config,
-                           shown=range(len(numbers)), progress=False)
+    scores = scoring.score(_restorers(upsampler, config), [faces[number] for number in numbers],
+                           scoring.Task(config), shown=range(len(numbers)), progress=False)
     columns = {'lr': 'input', 'bicubic': 'bicubic', 'gln': 'GLN', 'truth': 'truth'}
     captions = []
     for number in numbers:

@@ -53,15 +53,6 @@ def made(measured):
     return tables, summary | losses, pictures
 
 
-def side_by_side(gains):
-    """Markdown of several networks on LR images of all kinds; gains: {(key of a condition, network): dB over bicubic [n]}."""
-    keys, networks = (list(dict.fromkeys(column)) for column in zip(*gains))
-    rows = [[' '.join(filter(None, map(str, key))), *(markdown.mean(gains[key, network], sign='+') for network in networks)]
-            for key in keys]
-    return 'Gain over bicubic interpolation of the same LR image, dB, all splits.\n\n' + markdown.table(
-        ['LR images', *(f'`{network}`' for network in networks)], rows)
-
-
 def _picture(title):
     return {'Wrong LR images': 'lr_images'}.get(title, title.lower())
 

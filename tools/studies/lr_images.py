@@ -8,6 +8,9 @@ import numpy as np
 from PIL import Image
 
 from gln_jax import images
+from gln_jax.data import photo_degradation
+
+QUALITIES = {f'JPEG {quality}': quality for quality in (90, 70, 50)}
 
 
 def compressed(hr, scale, degradation, quality):
@@ -29,14 +32,19 @@ def noisy(hr, scale, degradation, sigma):
 
 
 def wrong(config):
-    """{name: function} of all that the failures study tries, for a network that was trained with this config."""
+    """{name: function} of all that is tried; `config` has the network's `scale` and `degradation`."""
     trained_for = functools.partial(dict, scale=config.scale)
     other = 'gaussian' if config.degradation == 'bicubic' else 'bicubic'
     right = trained_for(degradation=config.degradation)
     found = {f'{other} reduction': functools.partial(images.degrade, **trained_for(degradation=other)),
              'rounded to 8 bits': functools.partial(compressed, **right, quality=None)}
-    found |= {f'JPEG {quality}': functools.partial(compressed, **right, quality=quality) for quality in (90, 70, 50)}
+    found |= {name: functools.partial(compressed, **right, quality=quality) for name, quality in QUALITIES.items()}
     return found | {f'noise {sigma}': functools.partial(noisy, **right, sigma=sigma) for sigma in (1, 3, 5)}
+
+
+def jpeg_steps(name):
+    """The quantisation steps [8, 8] of luminance that an LR image of one of these names was rounded by, None without JPEG."""
+    return np.asarray(photo_degradation.quantization_table(QUALITIES[name])) if name in QUALITIES else None
 
 
 def _through_jpeg(image, quality):

@@ -130,7 +130,7 @@ def strip(generators, sets, config):
     rows = []
     for faces in sets.values():
         some = [faces[number] for number in scoring.spread(len(faces), ROWS_PER_SPLIT)]
-        shown = scoring.score(restorers, some, config, shown=range(len(some)), progress=False).shown
+        shown = scoring.score(restorers, some, scoring.Task(config), shown=range(len(some)), progress=False).shown
         rows += [[shown[place][name] for name in columns] for place in sorted(shown)]
     return picture_grid.grid(list(columns.values()), rows)
 
@@ -154,5 +154,5 @@ def prepared(configs):
 
 
 def _values(restorer, faces, config):
-    values = scoring.score({'method': restorer}, faces, config, progress=False).values['method']
+    values = scoring.score({'method': restorer}, faces, scoring.Task(config), progress=False).values['method']
     return {measure: numbers.tolist() for measure, numbers in values.items()}

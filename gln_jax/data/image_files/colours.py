@@ -13,8 +13,7 @@ _OF_SIGNATURE = {b'GRAY': 'grey', b'RGB ': 'rgb', b'CMYK': 'cmyk'}
 _LCMS_NAMES = {'grey': 'gray'}
 _RELATIVE, _PERCEPTUAL = ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Intent.PERCEPTUAL
 _SRGB_PRIMARIES = 0.3127, 0.3290, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06
-ADOBE_RGB = 0.3127, 0.3290, 0.64, 0.33, 0.21, 0.71, 0.15, 0.06
-"""x and y of white, red, green and blue."""
+ADOBE_RGB = 0.3127, 0.3290, 0.64, 0.33, 0.21, 0.71, 0.15, 0.06  # x and y of white, red, green and blue
 
 _PRIMARIES = {1: _SRGB_PRIMARIES, 9: (0.3127, 0.3290, 0.708, 0.292, 0.170, 0.797, 0.131, 0.046),
               12: (0.3127, 0.3290, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060)}  # BT.709, BT.2020, P3 (ITU-T H.273)
@@ -32,7 +31,7 @@ def to_srgb(pixels, space, profile=None):
             damaged, or for other channels, says nothing.
     """
     if space == 'lab':
-        return to_8_bits(_transformed(pixels, 'lab', _lab(), _RELATIVE))
+        return to_8_bits(_transformed(pixels, 'lab', _lab()))
     profile_space = _OF_SIGNATURE.get(profile[16:20]) if profile else None
     if space == 'cmyk':
         if profile_space == 'cmyk':
@@ -42,10 +41,10 @@ def to_srgb(pixels, space, profile=None):
                 pass
         return _without_profile(to_8_bits(pixels))
     if profile_space == space and _changes_colours(profile, space):
-        converted = to_8_bits(_transformed(pixels, space, profile, _RELATIVE))
+        converted = to_8_bits(_transformed(pixels, space, profile))
         return converted[..., :1] if space == 'grey' else converted
     if space == 'grey' and profile_space == 'rgb' and _changes_colours(profile, 'rgb'):
-        return to_8_bits(_transformed(pixels.repeat(3, axis=-1), 'rgb', profile, _RELATIVE))[..., 1:2]
+        return to_8_bits(_transformed(pixels.repeat(3, axis=-1), 'rgb', profile))[..., 1:2]
     return to_8_bits(pixels)
 
 
@@ -67,14 +66,10 @@ def profile_of_gamma(gamma, chromaticities=None):
     if not 0.1 < gamma < 5 or abs(2.2 * gamma - 1) < 0.05 and have_srgb_primaries:  # libpng's tolerance
         return None
     try:
-        return imagecodecs.cms_profile('rgb', gamma=1 / gamma, **_cms_primaries(primaries))
+        white, red, green, blue = (primaries[at:at + 2] for at in range(0, 8, 2))
+        return imagecodecs.cms_profile('rgb', gamma=1 / gamma, whitepoint=(*white, 1), primaries=[*red, 1, *green, 1, *blue, 1])
     except (RuntimeError, ValueError):  # chromaticities that no colours can have
         return None
-
-
-def _cms_primaries(values):
-    white, red, green, blue = (values[at:at + 2] for at in range(0, 8, 2))
-    return {'whitepoint': (*white, 1), 'primaries': [*red, 1, *green, 1, *blue, 1]}
 
 
 def profile_of_code_points(primaries, transfer):
@@ -90,48 +85,16 @@ def profile_of_code_points(primaries, transfer):
     return profile_of_gamma(1 / _GAMMA_OF_TRANSFER.get(transfer, 2.2), _PRIMARIES[primaries])
 
 
-def _transformed(pixels, space, profile, intent):
-    """uint8 or uint16 sRGB [H, W, 3], as the pixels are."""
-    if pixels.dtype == np.uint16 and space != 'lab':
-        tables = _tables(profile, space)
-        if tables is not None:
-            return _by_tables(pixels, tables)
-    return _by_lcms(pixels, space, profile, _srgb(), intent)
+def _transformed(pixels, space, profile, intent=_RELATIVE):
+    """uint8 or uint16 sRGB [H, W, 3], as the pixels are.
 
-
-def _by_lcms(pixels, space, profile, target, intent=_RELATIVE, dtype=None):
-    """Of 16 bits pixel by pixel: the table by which it is faster otherwise is up to 28 levels off."""
+    Of 16 bits pixel by pixel: the table by which it is faster otherwise is up to 28 levels off.
+    """
     import imagecodecs  # only where it is needed
     exactly = imagecodecs.CMS.FLAGS.NOOPTIMIZE if pixels.dtype == np.uint16 else None
-    return imagecodecs.cms_transform(np.ascontiguousarray(pixels[..., 0] if space == 'grey' else pixels), profile, target,
+    return imagecodecs.cms_transform(np.ascontiguousarray(pixels[..., 0] if space == 'grey' else pixels), profile, _srgb(),
                                      colorspace=_LCMS_NAMES.get(space, space), outcolorspace='rgb', intent=int(intent),
-                                     flags=exactly, outdtype=dtype)
-
-
-@functools.lru_cache(maxsize=4)
-def _tables(profile, space):
-    """What each value of each channel adds to linear light, float32 [channels, 65536, 3 of sRGB], where a profile is no more
-    than a curve for each channel and a matrix; or None. So 16 bits take a tenth of the time."""
-    channels = CHANNELS[space]
-    colours = np.random.default_rng(0).integers(0, 65536, (1, 500, channels), dtype=np.uint16)
-    ramps = np.zeros((channels, 65536, channels), np.uint16)
-    for channel in range(channels):
-        ramps[channel, :, channel] = np.arange(65536)
-    tables, light = (_by_lcms(pixels, space, profile, _linear_srgb(), dtype=np.float32) for pixels in (ramps, colours))
-    added = sum(tables[channel, colours[0, :, channel]] for channel in range(channels))
-    return tables if np.abs(added - light[0]).max() < 1e-3 else None
-
-
-def _by_tables(pixels, tables):
-    """uint8 sRGB [H, W, 3] of uint16 pixels, row by row, for the sake of memory."""
-    light = np.linspace(0, 1, 65536)
-    encoded = np.where(light < 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
-    encoded = np.round(255 * encoded).astype(np.uint8)
-    converted = np.empty((*pixels.shape[:2], 3), np.uint8)
-    for row, target in zip(pixels, converted):
-        added = sum(table[row[:, channel]] for channel, table in enumerate(tables))
-        target[:] = encoded[np.round(65535 * np.clip(added, 0, 1)).astype(np.uint16)]
-    return converted
+                                     flags=exactly)
 
 
 @functools.lru_cache(maxsize=16)
@@ -143,7 +106,7 @@ def _changes_colours(profile, space):
     greys = np.linspace(0, 65535, 256).round().astype(np.uint16)[None, :, None].repeat(channels, axis=-1)
     colours = np.concatenate([grid, greys], axis=1)
     try:
-        return bool(np.abs(_by_lcms(colours, space, profile, _srgb()) - colours.astype(int)).max() > 257)
+        return bool(np.abs(_transformed(colours, space, profile) - colours.astype(int)).max() > 257)
     except (RuntimeError, ValueError):  # a damaged profile
         return False
 
@@ -157,12 +120,6 @@ def _without_profile(cmyk):
 @functools.cache
 def _srgb():
     return ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB')).tobytes()
-
-
-@functools.cache
-def _linear_srgb():
-    import imagecodecs
-    return imagecodecs.cms_profile('rgb', gamma=1, **_cms_primaries(_SRGB_PRIMARIES))
 
 
 @functools.cache

@@ -15,11 +15,8 @@ _KEPT = {  # of the main directory, whose other tags describe pixels
     *_RESOLUTION}
 _DROPPED = {  # of the directory of exposure: the coding, sizes, positions, notes of the camera, another directory
     0x9101, 0x9102, 0x9214, 0x927c, 0xa001, 0xa002, 0xa003, 0xa005, 0xa214, 0xa500, 0xea1c}
-_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
-"""Bytes of a value of each type."""
-
-_LONGEST = 8192
-"""Bytes of the longest value that is kept; a JPEG file has room for 65,000 of all of them."""
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # bytes of a value of each type
+_LONGEST = 8192  # bytes of the longest value that is kept; a JPEG file has room for 65,000 of all of them
 
 
 class Metadata(NamedTuple):

@@ -23,8 +23,7 @@ _TURNS = {2: np.fliplr, 3: lambda pixels: np.rot90(pixels, 2), 4: np.flipud, 5: 
 """What makes a picture of each orientation upright. Pillow's own `exif_transpose` also writes all EXIF data anew, and
 fails where any of them is unusual."""
 
-_ADOBE_RGB = 'R03'
-"""What cameras write into the EXIF data (DCF 2.0) of pictures in Adobe RGB, without a profile."""
+_ADOBE_RGB = 'R03'  # what cameras write into the EXIF data (DCF 2.0) of pictures in Adobe RGB, without a profile
 
 _bomb_check = threading.Lock()
 

@@ -8,12 +8,8 @@ import numpy as np
 
 from gln_jax.runtime import errors
 
-STARTS = b'II*\0', b'MM\0*', b'II+\0', b'MM\0+'
-"""What TIFF and BigTIFF files begin with."""
-
-MOST_PAGES = 200
-"""So many pages are looked at for the one that is no thumbnail."""
-
+STARTS = b'II*\0', b'MM\0*', b'II+\0', b'MM\0+'  # what TIFF and BigTIFF files begin with
+MOST_PAGES = 200  # so many pages are looked at for the one that is no thumbnail
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
 _THUMBNAIL = 2
 """A first page that says nothing of its kind is a thumbnail where a later one of its shape is so many times as wide."""

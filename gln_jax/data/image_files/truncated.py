@@ -8,8 +8,7 @@ from gln_jax.data.image_files import formats
 
 NOTE = 'lacks its last bytes, and with them perhaps some of its last pixels'
 
-MOST_MISSING = 0.05
-"""Share of a picture's pixels that may be missing."""
+MOST_MISSING = 0.05  # share of a picture's pixels that may be missing
 
 _ENDS = {'JPEG': b'\xff\xd9', 'MPO': b'\xff\xd9', 'PNG': b'\0\0\0\0IEND\xae\x42\x60\x82', 'GIF': b'\0\x3b'}
 _FILLINGS = b'\0', b'\x55', b'\xaa'

@@ -7,8 +7,7 @@ from PIL import Image
 from gln_jax.data.image_files import metadata
 from gln_jax.runtime import errors
 
-FORMATS = {'png': 'PNG', 'jpg': 'JPEG', 'webp': 'WEBP'}
-"""The formats that pictures are written in, by the file's ending."""
+FORMATS = {'png': 'PNG', 'jpg': 'JPEG', 'webp': 'WEBP'}  # the formats that pictures are written in, by the file's ending
 
 
 def encode(pixels, ending, kept=metadata.Metadata()):

@@ -12,9 +12,10 @@ import numpy as np
 
 from gln_jax import images
 from gln_jax.data import faces as face_data
-from gln_jax.evaluation import methods, one_network, report, scoring
-from gln_jax.evaluation.baselines import fitted
+from gln_jax.evaluation import one_network, scoring
 from gln_jax.runtime import claims, errors, files, picture_grid, provenance
+from tools.comparison import methods, report
+from tools.comparison.baselines import fitted
 
 PICTURED_FACES = 6
 SMALL_PICTURES_FROM = 7  # columns; fewer are shown at twice their size
@@ -147,7 +148,7 @@ def _score(restorers, config, split, faces, record, output):
     place = record['splits'].index(split) + 1
     print(f'{split} ({place} of {len(record["splits"])}): scoring {len(restorers)} methods on {len(chosen)} faces',
           file=sys.stderr)
-    scores = scoring.score(restorers, faces, config, record['protocol'], chosen,
+    scores = scoring.score(restorers, faces, scoring.Task(config, record['protocol']), chosen,
                            scoring.spread(len(chosen), PICTURED_FACES))
     files.write(output / report.faces_of(split), picture_grid.png(_side_by_side(scores, split, record)))
     files.write(output / report.csv_of(split), one_network.as_csv(scores))

@@ -3,10 +3,11 @@
 import re
 
 from gln_jax import images, weights
-from gln_jax.evaluation import baselines, scoring
-from gln_jax.evaluation.baselines import fitted
+from gln_jax.evaluation import scoring
 from gln_jax.models import factory
 from gln_jax.runtime import errors
+from tools.comparison import baselines
+from tools.comparison.baselines import fitted
 
 GLN = 'gln'
 """The network that the others are compared with."""

@@ -29,7 +29,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gln_jax import images
-from gln_jax.evaluation.baselines import linear
+from tools.comparison.baselines import linear
 
 SETTINGS = {'noise': 1e-3, 'faces': 1500, 'patch': 12, 'step': 4, 'candidates': 5, 'smoothness': 1.0, 'sweeps': 15}
 """The noise's variance as a share of the LR pixels' mean variance; how many training faces, evenly spread, the local
@@ -40,18 +40,17 @@ DETAIL = 2
 """Global faces are compared in means over squares of so many HR pixels: they have little that is finer."""
 
 
-def fit(hr, scale, degradation, noise=SETTINGS['noise'], faces=SETTINGS['faces'], patch=SETTINGS['patch'],
-        step=SETTINGS['step'], candidates=SETTINGS['candidates'], smoothness=SETTINGS['smoothness'],
-        sweeps=SETTINGS['sweeps']):
-    """The global model of all faces and the local one of some; arguments and result as in `gln_jax.evaluation.baselines`."""
+def fit(hr, scale, degradation, **settings):
+    """The global model of all faces and the local one of some; arguments and result as in `tools.comparison.baselines`."""
+    settings = SETTINGS | settings
     moments = linear.moments(hr, scale, degradation)
     variance = moments.lr_covariance
-    variance = variance + noise * np.trace(variance) / len(variance) * np.eye(len(variance))
-    local = np.asarray(hr[np.linspace(0, len(hr) - 1, min(faces, len(hr))).round().astype(int)])
+    variance = variance + settings['noise'] * np.trace(variance) / len(variance) * np.eye(len(variance))
+    local = np.asarray(hr[np.linspace(0, len(hr) - 1, min(settings['faces'], len(hr))).round().astype(int)])
     return linear.model(np.linalg.solve(variance, moments.hr_lr_covariance.T).T, moments) | {
         'local_hr': local, 'local_lr': linear.low_resolution(local, scale, degradation).astype(np.float32),
-        'patch': np.int32(patch), 'step': np.int32(step), 'candidates': np.int32(candidates),
-        'smoothness': np.float32(smoothness), 'sweeps': np.int32(sweeps)}
+        **{name: np.int32(settings[name]) for name in ('patch', 'step', 'candidates', 'sweeps')},
+        'smoothness': np.float32(settings['smoothness'])}
 
 
 def restorer(model, scale):
