@@ -25,7 +25,7 @@ if 'PYTEST_XDIST_WORKER' not in os.environ:  # the processes that run the tests 
     atexit.register(shutil.rmtree, os.environ['JAX_COMPILATION_CACHE_DIR'], ignore_errors=True)
 os.environ['JAX_DISABLE_MOST_OPTIMIZATIONS'] = '1'
 
-LONGEST = ('hosts', 'bucket', 'training')
+LONGEST = ('hosts', 'bucket', 'training', 'workdirs', 'upsample', 'photos', 'export', 'page', 'prepare', 'speed')
 """Files of tests that take longest, so that no processor waits for one of them in the end."""
 
 
@@ -87,7 +87,7 @@ def command(capsys):
 
 @pytest.fixture
 def train_command(command, monkeypatch):
-    """Runs train.py in this process, as `command` does; for arguments that it refuses."""
+    """Runs train.py in this process: (exit code, standard output, standard error), without tracebacks."""
     import train
     monkeypatch.chdir(pathlib.Path(train.__file__).parent)
 

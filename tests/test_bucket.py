@@ -15,9 +15,9 @@ from gln_jax.runtime import errors, files
 
 ROOT = pathlib.Path(__file__).parent.parent
 RUN = 'gs://faces/runs/tiny'
-SETTINGS = ['network=gn_only', 'face_size=32', 'reconstruction.steps=6', 'reconstruction.batch_size=4', 'adversarial.batch_size=4',
+SETTINGS = ['network=gn_only', 'face_size=32', 'reconstruction.steps=3', 'reconstruction.batch_size=4', 'adversarial.batch_size=4',
             'adversarial.discriminator_steps=2', 'adversarial.generator_steps=2', 'validation.faces=4',
-            'checkpoint.every_steps=3', 'log.every_seconds=0', 'log.pictures_every_steps=6']
+            'checkpoint.every_steps=3', 'log.every_seconds=0', 'log.pictures_every_steps=3']
 
 EMULATOR = """if True:
     import sys, threading
@@ -79,7 +79,7 @@ def test_two_hosts_train_in_a_bucket_one_continues_and_all_is_scored_and_read_th
 
     alone = train('--config.adversarial.turns=1')
     out, err = alone.communicate(timeout=300)
-    assert alone.returncode == 0 and 'continuing from step 6' in out and f'written: {RUN}/scores.json' in out, err
+    assert alone.returncode == 0 and 'continuing from step 3' in out and f'written: {RUN}/scores.json' in out, err
 
     done = subprocess.run([sys.executable, '-c', f'''if True:
         import json
@@ -100,10 +100,10 @@ def test_two_hosts_train_in_a_bucket_one_continues_and_all_is_scored_and_read_th
     found = json.loads(done.stdout.splitlines()[-1])
     assert found['files'] == ['checkpoints', 'config.json', 'faces.png', 'metrics.jsonl', 'provenance.json',
                               'reconstruction', 'scores', 'scores.csv', 'scores.json', 'tensorboard']
-    assert sorted(set(found['logged'])) == list(range(1, 11)) and found['logged'] == sorted(found['logged'])
+    assert sorted(set(found['logged'])) == list(range(1, 8)) and found['logged'] == sorted(found['logged'])
     assert len(found['events']) == 2 and min(found['events']) > 0
     assert found['images'] == 8
-    assert found['loaded'] == f'{RUN}/checkpoints/10' and found['at_end_of_stage_1'] == f'{RUN}/reconstruction/6'
+    assert found['loaded'] == f'{RUN}/checkpoints/7' and found['at_end_of_stage_1'] == f'{RUN}/reconstruction/3'
 
 
 def test_a_bucket_that_is_not_there_is_one_line(train):

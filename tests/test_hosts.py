@@ -131,7 +131,7 @@ def together(start, tmp_path_factory):
     workdir, port = tmp_path_factory.mktemp('together') / 'run', free_port()
     first = start(workdir, 0, port)
     assert 'waiting for all of 2 processes' in first.stdout.readline()
-    time.sleep(3)
+    time.sleep(1)
     ends = finish(first, start(workdir, 1, port))
     assert [code for code, _, _ in ends] == [0, 0], ends
     return workdir, ends
@@ -170,7 +170,7 @@ def test_what_two_processes_saved_one_continues(config, alone, together, start, 
     assert_same_learning(state_in(workdir, config), state_in(alone, config))
 
 
-def test_terminated_and_with_a_host_killed_a_run_ends_with_the_same_bits(config, together, start_both, tmp_path):
+def test_terminated_and_with_a_host_killed_a_run_ends_with_the_same_bits(config, together, start_both, tmp_path, request):
     workdir = tmp_path / 'run'
 
     processes = start_both(workdir)  # SIGTERM to one: all hosts stop after the same step, and save it
@@ -184,6 +184,7 @@ def test_terminated_and_with_a_host_killed_a_run_ends_with_the_same_bits(config,
     wait_until(lambda: has_step(workdir, RECONSTRUCTION_STEPS), *processes)
     processes[1].kill()
     began = time.monotonic()
+    request.getfixturevalue('refused')  # is done while the first host waits for a sign of life
     (code, _, err), _ = finish(*processes)
     assert code == 1 and err.splitlines() == [supervision.LOST]
     assert time.monotonic() - began < 60
@@ -193,9 +194,16 @@ def test_terminated_and_with_a_host_killed_a_run_ends_with_the_same_bits(config,
     chex.assert_trees_all_equal(state_in(workdir, config), state_in(together[0], config))
 
 
-def test_an_error_of_the_first_host_is_told_and_ends_the_others(start_both, tmp_path):
-    (tmp_path / 'thesis.txt').write_text('precious')
-    first, second = finish(*start_both(tmp_path))
+@pytest.fixture(scope='module')
+def refused(start_both, tmp_path_factory):
+    """Two processes whose workdir is somebody's folder."""
+    folder = tmp_path_factory.mktemp('refused')
+    (folder / 'thesis.txt').write_text('precious')
+    return start_both(folder)
+
+
+def test_an_error_of_the_first_host_is_told_and_ends_the_others(refused):
+    first, second = finish(*refused)
     assert first[0] == 2 and 'holds other files' in first[2] and len(first[2].splitlines()) == 1
     assert second[0] == 1 and second[2].splitlines() == [supervision.LOST]
 

@@ -4,6 +4,7 @@ import json
 import math
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -47,10 +48,13 @@ def overrides(config):
                 yield f'--config.{room}.{name}={value}'.replace('..', '.')
 
 
-def start(config, workdir, *more):
-    return subprocess.Popen(
-        [sys.executable, 'train.py', '--config=configs/x8.py', *overrides(config), f'--workdir={workdir}', '--noscore',
-         *more], cwd=ROOT, env=os.environ | {'XLA_FLAGS': ''}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def arguments(config, workdir):
+    return ['--config=configs/x8.py', *overrides(config), f'--workdir={workdir}', '--noscore']
+
+
+def start(config, workdir):
+    return subprocess.Popen([sys.executable, 'train.py', *arguments(config, workdir)], cwd=ROOT, env=os.environ | {'XLA_FLAGS': ''},
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def finish(process):
@@ -168,18 +172,20 @@ def in_the_foreground():
     signal.signal(signal.SIGINT, before)
 
 
-@pytest.mark.parametrize('number, said', [(signal.SIGTERM, ''), (signal.SIGINT, 'saving after this step')])
-def test_told_to_end_a_run_saves_first(config, undisturbed, in_the_foreground, tmp_path, number, said):
+def test_told_to_end_a_run_saves_first(config, undisturbed, in_the_foreground, tmp_path):
     config = settings.from_json(settings.to_json(config))
-    config.checkpoint.every_steps = 1000
-    process = start(config, tmp_path / 'run')
-    while not (tmp_path / 'run' / 'metrics.jsonl').exists():
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.02)
-    process.send_signal(number)
-    code, _, err = finish(process)
+    config.checkpoint.every_steps, log, saved = 1000, tmp_path / 'run' / 'metrics.jsonl', []
     assert supervision.TERMINATED == 128 + signal.SIGTERM == 143
-    assert code == 128 + number and said in err and 'terminated: saved step' in err and 'Traceback' not in err
+    for number, said in ((signal.SIGTERM, ''), (signal.SIGINT, 'saving after this step')):
+        process, before = start(config, tmp_path / 'run'), log.stat().st_size if log.exists() else 0
+        while not log.exists() or log.stat().st_size <= before:
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.02)
+        process.send_signal(number)
+        code, _, err = finish(process)
+        assert code == 128 + number and said in err and 'Traceback' not in err
+        saved += map(int, re.findall(r'terminated: saved step (\d+)', err))
+    assert len(saved) == 2 and 0 < saved[0] < saved[1] < TOTAL_STEPS
     assert finish(start(config, tmp_path / 'run'))[0] == 0
     chex.assert_trees_all_equal(final_state(config, tmp_path / 'run'), final_state(config, undisturbed[0]))
 
@@ -262,12 +268,12 @@ def test_both_stages_can_be_scored_by_their_paths_alone(undisturbed, tmp_path, o
     assert (tmp_path / 'scores' / 'faces.png').is_file() and (tmp_path / 'scores' / 'scores.csv').is_file()
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint(config, tmp_path):
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint(config, train_command, tmp_path):
     config = settings.from_json(settings.to_json(config))
     config.optimizer.name, config.checkpoint.every_steps = 'sgd', 1
-    code, _, err = finish(start(config, tmp_path / 'run', '--config.optimizer.name=sgd', '--config.optimizer.clip_norm=0',
-                                '--config.optimizer.learning_rate=1e-3'))
-    assert code == 1 and 'is not finite' in err and 'Traceback' not in err and len(err.splitlines()) == 1
+    code, _, err = train_command(*arguments(config, tmp_path / 'run'), '--config.optimizer.name=sgd',
+                                 '--config.optimizer.clip_norm=0', '--config.optimizer.learning_rate=1e-3')
+    assert code == 1 and 'is not finite' in err and len(err.splitlines()) == 1
     kept = checkpoints.find(tmp_path / 'run')[0]
     state = checkpoints.load_state(kept, jax.eval_shape(lambda: steps.create_state(config)))
     assert all(math.isfinite(leaf.sum()) for leaf in jax.tree.leaves(state.generator))
