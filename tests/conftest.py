@@ -23,7 +23,7 @@ if 'PYTEST_XDIST_WORKER' not in os.environ:  # the processes that run the tests 
     os.environ['JAX_COMPILATION_CACHE_DIR'] = tempfile.mkdtemp(prefix='gln_jax_compiled_')
     os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] = '0'  # most of their time goes to small programs
     atexit.register(shutil.rmtree, os.environ['JAX_COMPILATION_CACHE_DIR'], ignore_errors=True)
-os.environ['JAX_DISABLE_MOST_OPTIMIZATIONS'] = '1'
+os.environ.setdefault('JAX_DISABLE_MOST_OPTIMIZATIONS', '1')  # 0 in the environment compiles as users' programs are
 
 LONGEST = ('hosts', 'bucket', 'training', 'workdirs', 'upsample', 'photos', 'export', 'page', 'prepare', 'speed')
 """Files of tests that take longest, so that no processor waits for one of them in the end."""
@@ -39,9 +39,10 @@ def optimized():
     import jax  # which reads the variables above when it is imported
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv('JAX_DISABLE_MOST_OPTIMIZATIONS', '0')  # of processes that the tests start
+        before = jax.config.read('jax_disable_most_optimizations')
         jax.config.update('jax_disable_most_optimizations', False)
         yield
-        jax.config.update('jax_disable_most_optimizations', True)
+        jax.config.update('jax_disable_most_optimizations', before)
 
 
 @pytest.fixture(scope='session')

@@ -17,7 +17,8 @@ import pytest
 
 from gln_jax import config as settings
 from gln_jax.runtime import hosts, supervision
-from gln_jax.training import checkpoints, steps
+from gln_jax.training import checkpoints
+from made_up import state_shape
 
 ROOT = pathlib.Path(__file__).parent.parent
 RECONSTRUCTION_STEPS, TOTAL_STEPS = 10, 10 + 10
@@ -90,8 +91,7 @@ def has_step(workdir, step):
 
 
 def state_in(workdir, config, step=TOTAL_STEPS):
-    shape = jax.eval_shape(lambda: steps.create_state(config))
-    return jax.device_get(checkpoints.load_state(workdir / checkpoints.LATEST / str(step), shape))
+    return jax.device_get(checkpoints.load_state(workdir / checkpoints.LATEST / str(step), state_shape(config)))
 
 
 def up_to(workdir, step, copy):

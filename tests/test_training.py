@@ -19,7 +19,8 @@ import pytest
 from gln_jax import weights
 from gln_jax import config as settings
 from gln_jax.runtime import errors, files, provenance, supervision
-from gln_jax.training import checkpoints, run, steps
+from gln_jax.training import checkpoints, run
+from made_up import state_shape
 
 ROOT = pathlib.Path(__file__).parent.parent
 RECONSTRUCTION_STEPS, TOTAL_STEPS = 60, 60 + 2 * 20
@@ -72,7 +73,7 @@ def wait_for_step(process, workdir, step):
 
 def final_state(config, workdir, step=TOTAL_STEPS):
     folder = workdir / checkpoints.LATEST / str(step)
-    return jax.device_get(checkpoints.load_state(folder, steps.shape_after(config, step)))
+    return jax.device_get(checkpoints.load_state(folder, state_shape(config, step)))
 
 
 @pytest.fixture(scope='module')
@@ -103,7 +104,7 @@ def test_both_stages_learn(config, undisturbed):
     losses = [line['reconstruction_loss'] for line in lines if 'reconstruction_loss' in line]
     assert losses[-1] < 0.8 * losses[0]
     end_of_stage_1 = checkpoints.load_state(workdir / checkpoints.RECONSTRUCTION / str(RECONSTRUCTION_STEPS),
-                                            jax.eval_shape(lambda: steps.create_state(config)))
+                                            state_shape(config))
     assert end_of_stage_1.adversarial_weight == 0
     end, start = final_state(config, workdir), jax.device_get(end_of_stage_1)
     assert end.adversarial_weight > 0
@@ -275,7 +276,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint(c
                                  '--config.optimizer.clip_norm=0', '--config.optimizer.learning_rate=1e-3')
     assert code == 1 and 'is not finite' in err and len(err.splitlines()) == 1
     kept = checkpoints.find(tmp_path / 'run')[0]
-    state = checkpoints.load_state(kept, jax.eval_shape(lambda: steps.create_state(config)))
+    state = checkpoints.load_state(kept, state_shape(config))
     assert all(math.isfinite(leaf.sum()) for leaf in jax.tree.leaves(state.generator))
 
 
