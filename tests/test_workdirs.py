@@ -35,16 +35,25 @@ def finished(config, tmp_path_factory):
     return workdir
 
 
-@pytest.fixture
-def half_done(config, finished, tmp_path, monkeypatch):
-    """The config and the workdir of a run that was stopped after a step, and its teacher, a weights file."""
-    config, teacher = settings.from_json(settings.to_json(config)), tmp_path / 'teacher.safetensors'
+@pytest.fixture(scope='module')
+def stopped(config, finished, tmp_path_factory):
+    """The config and the workdir of a run that was stopped after a step, and its teacher, a weights file, with its contents."""
+    config, folder = settings.from_json(settings.to_json(config)), tmp_path_factory.mktemp('stopped')
+    teacher = folder / 'teacher.safetensors'
     weights.export(finished, teacher)
     config.reconstruction.teacher = str(teacher)
-    with monkeypatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(schedule, 'total_steps', lambda config: 1)
-        run.train(config, tmp_path / 'run', **weights.for_training(config))
-    return config, tmp_path / 'run', teacher
+        run.train(config, folder / 'run', **weights.for_training(config))
+    return config, folder / 'run', teacher, teacher.read_bytes()
+
+
+@pytest.fixture
+def half_done(stopped, tmp_path):
+    """A copy of that run: its config, its workdir, and its teacher."""
+    config, workdir, teacher, contents = stopped
+    teacher.write_bytes(contents)
+    return config, shutil.copytree(workdir, tmp_path / 'run'), teacher
 
 
 def test_another_config_in_the_same_workdir_is_refused_by_its_field(config, finished):
