@@ -25,7 +25,7 @@ config_flags.DEFINE_config_file('config', None, 'File with the settings, with a 
                                 '(docs/training.md has all variants).')
 flags.DEFINE_string('workdir', None, 'Folder for all that the run writes; by default runs/<name of the config>.')
 flags.DEFINE_string('init', None, 'Workdir, checkpoint, weights file or released name (x8-fast) whose generator a new '
-                    'run starts from, the same network or a part of it: GLN6 from GLN4, say; by default random weights.')
+                    'run begins with, the same network or a part of it: GLN6 from GLN4, say; by default random weights.')
 flags.DEFINE_bool('score', True, 'Whether to score the network on the test split when training has ended.')
 flags.DEFINE_string('coordinator', None, 'ADDRESS:PORT of process 0, where JAX does not find it by itself.')
 flags.DEFINE_integer('num_processes', None, 'How many processes train together, where JAX does not find it; 1 is this one alone.')
@@ -38,12 +38,14 @@ def main():
     with errors.reported():
         config = _config_from(sys.argv)
         _check_processes()
-        from gln_jax.runtime import compilation, devices, hosts, supervision  # only now: --help comes at once
+        from gln_jax.runtime import compilation, devices, hosts, processors, supervision  # only now: --help comes at once
         if hosts.expected(FLAGS.num_processes) > 1 and not supervision.is_supervised():
             sys.exit(supervision.run())
         compilation.keep(FLAGS.compilation_cache)
         if hosts.expected(FLAGS.num_processes) == 1:
             devices.a_device_per_core(*devices.training_batch_sizes(config).values())
+        else:
+            processors.keep_freed_memory()
         hosts.join(FLAGS.coordinator, FLAGS.num_processes, FLAGS.process_id)
     with hosts.together(), errors.reported():
         from gln_jax import weights

@@ -8,7 +8,7 @@ The ceiling is the rate of a large matrix product in the same number format, on 
 share of it counts the multiply-adds of the direct form of its convolutions in the forward pass, and three times as many for
 a training step, which is train.py's: in the Fourier form, which takes fewer, it may pass 100 %. On CPUs, each core is a
 device for both (unless XLA_FLAGS says how many there are).
-Each figure is the best of several repetitions, of all forms in turn: on a machine that does other work too, take ratios from
+Each figure is the best of several repetitions, of all forms one after the other: on a machine that does other work too, take ratios from
 one run and no absolute times. Memory and the time of compiling are a training step's; memory is what it needs beside its state. At the
 end, a process of its own takes the first network's first training step from a cold start: without compiled programs from
 before, then with them.

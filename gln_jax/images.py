@@ -59,8 +59,8 @@ def degrade(hr, scale, degradation='gaussian'):
     """LR images [..., H/scale, W/scale, C] from HR images [..., H, W, C].
 
     'gaussian' is the paper's: a Gaussian blur of `BLUR_SIGMA[scale]` HR pixels, then subsampling at the centres of the
-    LR pixels (section 4), and so is 'photo' here, without damage. 'bicubic' is antialiased bicubic, as MATLAB's imresize and Pillow's BICUBIC make it. At the
-    borders both use only the pixels that exist, with their weights scaled up to sum to one.
+    LR pixels (section 4), and so is 'photo' here, without damage. 'bicubic' is antialiased bicubic, as MATLAB's imresize and
+    Pillow's BICUBIC make it. At the borders both use only the pixels that exist, with their weights scaled up to sum to one.
     """
     return _resample(hr, *(reduction_matrix(size, scale, degradation) for size in hr.shape[-3:-1]))
 
@@ -105,7 +105,7 @@ def reduction_matrix(size, scale, degradation):
 @functools.cache
 def enlargement_matrix(size, scale, method):
     """The matrix float32 [size * scale, size] by which `upsample` enlarges columns, and rows; not for 'nearest'."""
-    return _weights(size, size * scale, {'bilinear': _tent, 'bicubic': bicubic_kernel}[method])
+    return _weights(size, size * scale, {'bilinear': lambda distance: np.maximum(0, 1 - distance), 'bicubic': bicubic_kernel}[method])
 
 
 def _weights(size, new_size, kernel):
@@ -113,10 +113,6 @@ def _weights(size, new_size, kernel):
     centres = (np.arange(new_size)[:, None] + 0.5) * size / new_size - 0.5
     weights = kernel(np.abs(np.arange(size) - centres))
     return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
-
-
-def _tent(distance):
-    return np.maximum(0, 1 - distance)
 
 
 def to_bytes(picture):

@@ -28,37 +28,17 @@ PEAK = 255.0
 K1, K2 = 0.01, 0.03  # SSIM's two constants: C1 = (K1 * PEAK)^2 and C2 = (K2 * PEAK)^2 keep its divisions away from zero
 
 
-class Window(NamedTuple):
-    """The weights that SSIM averages with along y and x, and the factor that makes its variances unbiased."""
-
-    weights: np.ndarray
-    variance_factor: float
-
-
 class Protocol(NamedTuple):
     channels: Callable  # [n, H, W, 3 or 1] in [0, 1] -> what is compared, [n, H, W, 3 or 1] in 0..255
-    border: int  # HR pixels cut from each side before anything is measured
-    window: Window
-
-
-def _gaussian_window(size=11, sigma=1.5):
-    weights = np.exp(-0.5 * ((np.arange(size) - size // 2) / sigma) ** 2)
-    return Window(weights / weights.sum(), 1.0)
-
-
-def _uniform_window(size=7):
-    pixels = size ** 2
-    return Window(np.full(size, 1 / size), pixels / (pixels - 1))
+    border: int = 0  # HR pixels cut from each side before anything is measured
+    window: np.ndarray = np.exp(-0.5 * (np.arange(-5, 6) / 1.5) ** 2)  # SSIM's weights along y and along x, up to a factor
+    variance_factor: float = 1.0  # makes its variances unbiased
 
 
 def _paper_luminance(values):
     if values.shape[-1] == 3:
         values = (values @ np.array(images.LUMINANCE_WEIGHTS))[..., None]
     return values * PEAK
-
-
-def _rgb(values):
-    return _colour(values) * PEAK
 
 
 def _matlab_luminance(values):
@@ -72,10 +52,10 @@ def _colour(values):
 
 
 _TABLE = {
-    'paper': Protocol(_paper_luminance, 0, _gaussian_window()),
-    'rgb': Protocol(_rgb, 0, _gaussian_window()),
-    'y': Protocol(lambda values: np.floor(_matlab_luminance(values)), 0, _gaussian_window()),
-    'y-crop8': Protocol(lambda values: np.round(_matlab_luminance(values)), 8, _uniform_window()),
+    'paper': Protocol(_paper_luminance),
+    'rgb': Protocol(lambda values: _colour(values) * PEAK),
+    'y': Protocol(lambda values: np.floor(_matlab_luminance(values))),
+    'y-crop8': Protocol(lambda values: np.round(_matlab_luminance(values)), 8, np.ones(7), 49 / 48),
 }
 
 PROTOCOLS = tuple(_TABLE)
@@ -92,7 +72,6 @@ def psnr(restored, truth, protocol='paper'):
             [n, H, W, 1], which is scored as it is: a network's output should not go through clipped colours first.
         truth: the images to match, of the same shape.
         protocol: one of PROTOCOLS.
-
     Raises:
         ValueError: the shapes differ, are not those above, or the protocol is unknown.
     """
@@ -116,8 +95,8 @@ def ssim(restored, truth, protocol='paper'):
 
 @functools.partial(jax.jit, static_argnames='protocol')
 def _ssim(x, y, protocol):
-    weights, variance_factor = _TABLE[protocol].window
-    down, across = (_sliding(weights, length) for length in x.shape[1:3])
+    *_, window, variance_factor = _TABLE[protocol]
+    down, across = (_sliding(window / window.sum(), length) for length in x.shape[1:3])
     c1, c2 = (K1 * PEAK) ** 2, (K2 * PEAK) ** 2
     x, y = jnp.moveaxis(x, -1, 1), jnp.moveaxis(y, -1, 1)
     x, y = x - PEAK / 2, y - PEAK / 2  # single precision then suffices for the variances, which no shift changes
@@ -150,7 +129,7 @@ def _compared(restored, truth, protocol):
     restored, truth = (np.asarray(values, np.float64) for values in (restored, truth))
     if restored.shape != truth.shape or truth.ndim != 4 or truth.shape[-1] not in (1, 3):
         raise ValueError(f'images [n, H, W, 3 or 1] of one shape are compared, got {restored.shape} and {truth.shape}')
-    channels, border, _ = _TABLE[protocol]
+    channels, border, *_ = _TABLE[protocol]
     inside = slice(border, -border or None)
     return (channels(np.clip(values, 0, 1))[:, inside, inside] for values in (restored, truth))
 
@@ -180,7 +159,6 @@ def bootstrap_interval(values, level=0.95, groups=None, resamples=10_000, seed=0
         level: the share of repetitions of the whole study whose interval should contain the true mean.
         groups: who is in each image, n hashable values (identities); without it every image is a group of its own.
         resamples: how many bootstrap samples are drawn. The same seed draws the same samples.
-
     Returns:
         A pair of floats in the unit of `values`; None for fewer than FEWEST_PEOPLE groups, or if any value is not finite.
     """

@@ -33,8 +33,7 @@ SCORES = 'scores.json'  # what evaluate.py writes beside a table and a picture
 RELEASED = pathlib.Path(__file__).parent / 'released'
 """The weights files that come with the project, <name>.safetensors, and their SHA-256 in SHA256SUMS."""
 
-VALIDATION = ' val'
-"""How the scores on the validation faces are named on a card, after the name of the data."""
+VALIDATION = ' val'  # how the scores on the validation faces are named on a card, after the name of the data
 
 CARD_LINES = {'command': 'trained by', 'commit': 'at commit', 'training_faces': 'on faces', 'faces_seen': 'faces seen',
               'steps': 'steps', 'devices': 'devices', 'versions': 'versions'}
@@ -120,9 +119,9 @@ def _checkpoint(folder):
     """Of the state, the generator's EMA and two numbers alone: optimisers and discriminator stay on the disk."""
     from gln_jax.training import checkpoints
     config = checkpoints.load_config(folder)
-    return Checkpoint(folder, config, checkpoints.load_part(folder, {
+    return Checkpoint(folder, config, checkpoints.load_state(folder, {
         'average': _shapes(config), 'step': jax.ShapeDtypeStruct((), np.int32),
-        'adversarial_weight': jax.ShapeDtypeStruct((), np.float32)}))
+        'adversarial_weight': jax.ShapeDtypeStruct((), np.float32)}, partial=True))
 
 
 def for_training(config, init=None):

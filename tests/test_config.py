@@ -25,6 +25,13 @@ def test_a_text_that_is_no_config_is_refused(text):
         settings.from_json(text)
 
 
+def test_a_field_of_older_files_that_says_nothing_today_is_passed_over():
+    older = json.loads(settings.to_json(settings.default())) | {'columns_at_once': 2}
+    assert settings.from_json(json.dumps(older)) == settings.default()
+    with pytest.raises(ValueError, match='columns_twice'):
+        settings.from_json(json.dumps(older | {'columns_twice': 2}))
+
+
 def test_faces_of_another_alignment_are_refused():
     theirs = json.loads(settings.to_json(settings.default()))
     theirs['conventions']['template_eyes'] = [[40, 50], [88, 50]]

@@ -20,7 +20,8 @@ pytestmark = pytest.mark.usefixtures('optimized')
 @pytest.mark.parametrize('maps_shape, kernel_shape', [
     ((2, 48, 32, 16), (7, 7, 16, 32)),  # whole tiles
     ((2, 33, 47, 3), (7, 7, 3, 5)),     # tiles cut off below and on the right
-    ((1, 5, 40, 4), (5, 5, 4, 2))])     # an image lower than a tile
+    ((1, 5, 40, 4), (7, 7, 4, 2)),      # an image lower than a tile
+    ((2, 16, 19, 16), (3, 3, 16, 8))])
 def test_result_and_gradients_are_those_of_the_direct_form(maps_shape, kernel_shape):
     """In single and in double precision, relative to the largest number, against the direct form in double precision."""
     def fourier_form(maps, kernel, gradient):
@@ -34,7 +35,7 @@ def test_result_and_gradients_are_those_of_the_direct_form(maps_shape, kernel_sh
     with jax.enable_x64(True):
         exact = random(maps_shape, kernel_shape)
         expected = direct_form(*exact)
-        for dtype, tolerance in (('float32', 1e-6), ('float64', 1e-13)):
+        for dtype, tolerance in (('float32', 3e-6), ('float64', 1e-11)):
             found = jax.jit(fourier_form)(*(array.astype(dtype) for array in exact))
             for one, other in zip(found, expected, strict=True):
                 assert one.dtype == dtype
@@ -57,7 +58,9 @@ def test_a_point_becomes_the_kernel_seen_from_it(row, column):
     ((1, 32, 32, 16), (7, 7, 16, 32), 'bfloat16', False),
     ((1, 32, 32, 2), (7, 7, 2, 16), 'float32', False),
     ((1, 32, 32, 32), (7, 7, 32, 1), 'float32', False),
-    ((1, 32, 32, 64), (3, 3, 64, 64), 'float32', False),
+    ((1, 16, 16, 96), (3, 3, 96, 40), 'float32', True),
+    ((1, 64, 64, 32), (3, 3, 32, 64), 'float32', False),
+    ((1, 32, 32, 64), (5, 5, 64, 64), 'float32', False),
     ((1, 32, 32, 32), (7, 5, 32, 32), 'float32', False)])
 def test_a_layer_takes_the_fourier_domain_where_that_is_faster(maps_shape, kernel_shape, dtype, is_chosen):
     maps, kernel = jnp.ones(maps_shape, dtype), jnp.ones(kernel_shape, dtype)

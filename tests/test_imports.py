@@ -1,8 +1,9 @@
-"""Imports go one way: the layers of docs/design.md, from what imports nothing to what imports all."""
+"""The shape of the code: imports go one way, as docs/design.md says; functions and files have a size that can be read."""
 
 import ast
 import functools
 import pathlib
+import re
 
 import pytest
 
@@ -51,6 +52,14 @@ def test_each_part_imports_only_what_lies_below_it(place):
     assert not wrong, '\n'.join(wrong)
 
 
+def test_the_rules_are_those_of_the_design():
+    rules = {}
+    for line in (ROOT / 'docs/design.md').read_text().splitlines():
+        parts, allowed = (re.findall(r'`([\w.]+)`', cell) for cell in (line.split('|')[1:3] if line.startswith('| `') else ('', '')))
+        rules |= {part: set(allowed) for part in parts}
+    assert MAY_IMPORT.items() <= rules.items()
+
+
 def test_nothing_of_the_package_imports_its_tools_and_benchmarks():
     wrong = [f'{file.relative_to(ROOT)}:{line} imports {module}' for file, line, module in imports()
              if 'gln_jax' in file.relative_to(ROOT).parts and module.split('.')[0] in ('tools', 'benchmarks')]
@@ -60,3 +69,21 @@ def test_nothing_of_the_package_imports_its_tools_and_benchmarks():
 def test_the_top_of_the_package_has_at_most_17_entries():
     entries = sorted(path.name for path in (ROOT / 'gln_jax').iterdir() if path.name != '__pycache__')
     assert len(entries) <= 17, entries
+
+
+def test_functions_have_at_most_seven_parameters():
+    many = []
+    for file in [*ROOT.glob('*.py'), *ROOT.glob('gln_jax/**/*.py'), *ROOT.glob('tools/**/*.py'), *ROOT.glob('benchmarks/*.py')]:
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                names = [each.arg for each in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+                if len(names) - (names[:1] == ['self']) > 7:
+                    many.append(f'{file.relative_to(ROOT)}:{node.lineno} {node.name}')
+    assert not many
+
+
+def test_no_file_of_the_package_is_tiny():
+    """Of fewer than 25 lines are the doors of packages alone."""
+    tiny = [str(file.relative_to(ROOT)) for file in ROOT.glob('gln_jax/**/*.py')
+            if file.name != '__init__.py' and len(file.read_text().splitlines()) < 25]
+    assert not tiny

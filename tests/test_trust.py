@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import types
 
 import cv2
 import jax
@@ -10,6 +11,7 @@ from PIL import Image
 import pytest
 
 from gln_jax import config, images, upsample, weights
+from gln_jax.data.faces import Face
 from gln_jax.data.synthetic import drawing
 from gln_jax.models import factory
 from gln_jax.photos import face_upsampling, restoring, uncertainty
@@ -135,6 +137,24 @@ def test_an_output_that_is_there_is_told_before_the_network_is_loaded(tmp_path, 
     code, _, told = command(measure_uncertainty.main, '--ckpt=nowhere', '--data=nowhere',
                             f'--output={tmp_path}/trusted.safetensors')
     assert code == 2 and told.endswith('trusted.safetensors: is there already; name another file or remove it\n')
+
+
+def test_whom_the_limits_warn_of_is_counted_by_group(tmp_path, monkeypatch):
+    groups = [('female', 10), ('female', 30), ('male', 30), ('male', 30)]
+    faces = [Face(None, f'test/{number}.png', 'drawn', '') for number in range(100)]
+    (tmp_path / 'index.csv').write_text('file,split,source,age,gender\n' + ''.join(
+        f'{face.file},test,drawn,{age},{gender}\n' for number, face in enumerate(faces) for gender, age in [groups[number // 25]]))
+    numbers = np.arange(100)  # the last ten are warned of; of these, and before them, five each are the worst
+    psnr = np.where((numbers >= 85) & (numbers < 95), 10.0, 20.0)
+    monkeypatch.setattr(measure_uncertainty, 'measure', lambda *_: measure_uncertainty.Measured(
+        psnr, psnr, 60 - 0.2 * numbers, [disagreement(1 + number) for number in numbers]))
+    upsampler = types.SimpleNamespace(calibration=calibration(0.1))
+    lines = measure_uncertainty.groups_table(upsampler, [faces], tmp_path)
+    cells = {name: row for name, *row in (line[2:-2].split(' | ') for line in lines[2:])}
+    assert cells['all'] == ['100', '19.00', '10.0%', '5 of 10', '0.94']
+    assert cells['drawn, male'] == ['50', '18.00', '20.0%', '5 of 10', '0.88']
+    assert cells['drawn, female'] == ['50', '20.00', '0.0%', '0 of 0', '']
+    assert cells['drawn, 0 to 12 years'][0] == '25' and cells['drawn, 20 to 39 years'][0] == '75'
 
 
 def test_auroc_is_the_chance_of_the_right_order():

@@ -1,11 +1,11 @@
 """Measures up to which size in a photograph a network restores more of a face than interpolation keeps.
 
-    python -m tools.measure_sizes --data=FACES [--split=val] [--qualities=0,80]
+    python -m tools.measure_sizes --data=FACES [--split=val] [--images=96] [--sizes=22,45] [--qualities=0,80]
 
 FACES is a folder of aligned faces (`gln_jax.data.folder_contents` says which). Each is reduced to squares of several sizes,
-antialiased, as a photograph would show it. From these it is made again by bicubic interpolation, and by each network in
-the way of `upsample`: the luminance, of a quality above 0 kept as a JPEG file, is reduced further, or interpolated, to what the network takes, restored and
-back-projected. What is printed is the mean PSNR of the luminance (protocol `paper`) in dB.
+antialiased, as a photograph would show it, and, at a quality above 0, kept as a JPEG file. From these it is made again by
+bicubic interpolation, and by each network in the way of `upsample`: the luminance is reduced further, or interpolated, to what
+the network takes, restored and back-projected. What is printed is the mean PSNR of the luminance (protocol `paper`) in dB.
 """
 
 import io
@@ -19,6 +19,7 @@ from gln_jax import config as settings
 from gln_jax.data import alignment
 from gln_jax.data import faces as face_data
 from gln_jax.data.image_files import reading
+from gln_jax.evaluation import scoring
 from gln_jax.photos import consistency, face_upsampling
 from gln_jax.runtime import command_line, errors
 
@@ -36,7 +37,9 @@ def main(arguments=None):
     parser.add_argument('--data', type=command_line.path, required=True, metavar='DIR', help='folder of aligned faces')
     parser.add_argument('--directory', type=command_line.path, default='', metavar='DIR',
                         help="where prepared data sets are kept (default: TFDS's)")
-    parser.add_argument('--split', default='val', help='default: %(default)s')
+    parser.add_argument('--split', default='val', help='comma-separated (default: %(default)s)')
+    parser.add_argument('--images', type=command_line.count, metavar='N', help='faces of each split (default: all)')
+    parser.add_argument('--sizes', default=','.join(map(str, SIZES)), help='comma-separated (default: %(default)s)')
     parser.add_argument('--qualities', default='0', help='of JPEG, comma-separated, a table for each; 0 is no JPEG')
     options = parser.parse_args(arguments)
     with errors.reported():
@@ -45,16 +48,17 @@ def main(arguments=None):
         upsamplers = [face_upsampling.load(name, batch_size=BATCH_SIZE) for name in names]
         config = settings.default()
         config.data.update(name='folder', path=options.data, directory=options.directory)
-        faces = face_data.load(config, options.split)
-        truth = np.stack([faces.luminance(number) for number in range(len(faces))]) / np.float32(255)
+        sets = [face_data.load(config, split) for split in options.split.split(',')]
+        truth = np.stack([faces.luminance(number) for faces in sets
+                          for number in scoring.spread(len(faces), options.images)]) / np.float32(255)
         print(f'{options.split}, {len(truth)} faces\n')
         for quality in map(int, options.qualities.split(',')):
             print(f'\n{f"JPEG {quality}" if quality else "no JPEG"}\n')
-            print('\n'.join(table(truth, dict(zip(names, upsamplers)), quality)))
+            print('\n'.join(table(truth, dict(zip(names, upsamplers)), quality, list(map(int, options.sizes.split(','))))))
 
 
-def table(truth, upsamplers, quality=0):
-    """Lines of a Markdown table, a row for each of SIZES.
+def table(truth, upsamplers, quality=0, sizes=SIZES):
+    """Lines of a Markdown table, a row for each size.
 
     Args:
         truth: luminance of faces, float32 [n, 128, 128, 1] in [0, 1].
@@ -62,7 +66,7 @@ def table(truth, upsamplers, quality=0):
         quality: of the JPEG files in which the reduced faces are kept; 0 is none.
     """
     lines = [f'| pixels | bicubic | {" | ".join(upsamplers)} |', '|---' * (2 + len(upsamplers)) + '|']
-    for size in tqdm(SIZES, unit=' sizes', disable=None):
+    for size in tqdm(sizes, unit=' sizes', disable=None):
         reduced = images.to_bytes(_resized(truth, size))
         reduced, steps = _through_jpeg(reduced, quality) if quality else (reduced, None)
         reduced = reduced / np.float32(255)

@@ -1,6 +1,7 @@
 """Measures whether a network's own figures tell which of its outputs are wrong, and what back-projection does.
 
     python -m tools.measure_uncertainty --ckpt=runs/x8 --data=FACES [--output=x8.safetensors]
+    python -m tools.measure_uncertainty --ckpt=x8-photo --data=FACES --split=test/aaf --groups
 
 FACES is a folder of aligned faces (`gln_jax.data.folder_contents` says which). On its split val, the limits are chosen above
 which a face gets a warning: such that a tenth of these faces would. --output writes the network with its limits as a
@@ -8,10 +9,12 @@ weights file, with which `upsample` warns. On the splits of --split (default: te
 how well the figures rank the faces by their true error (Spearman's correlation with the error; AUROC of telling the
 worst tenth by PSNR from the others), and how the faces that get a warning differ from the others. The error is PSNR of
 the luminance (protocol `paper`) before back-projection. What back-projection does to PSNR is printed for each split.
+--groups measures the limits that a network has, by source, age and gender, as far as index.csv knows them.
 """
 
 import dataclasses
 import functools
+import pathlib
 from typing import NamedTuple
 
 import jax
@@ -22,9 +25,10 @@ from tqdm import tqdm
 from gln_jax import config as settings
 from gln_jax import images, metrics, weights
 from gln_jax.data import faces as face_data
-from gln_jax.data import photo_degradation
+from gln_jax.data import folder_contents, photo_degradation, tables
 from gln_jax.photos import consistency, face_upsampling, uncertainty
 from gln_jax.runtime import command_line, errors
+from tools import measure_eyes
 
 BATCH_SIZE = 32
 WORST = 0.1
@@ -53,14 +57,20 @@ def main(arguments=None):
                         help="where prepared data sets are kept (default: TFDS's)")
     parser.add_argument('--split', default='test/lfw,test/ffhq256', help='comma-separated; measured each and together')
     parser.add_argument('--output', type=command_line.path, metavar='FILE', help='weights file to write, with the limits')
+    parser.add_argument('--groups', action='store_true', help='by group, with the limits that the network has; not with --output')
     options = parser.parse_args(arguments)
     with errors.reported():
         if options.output:
             weights.check_is_free(options.output)  # before measuring, which takes minutes
         upsampler = face_upsampling.load(options.ckpt, batch_size=BATCH_SIZE)
+        if options.groups and (options.output or upsampler.calibration is None):
+            raise errors.InputError('--groups: is for a network that has its limits, without --output')
         config = weights.load_generator(options.ckpt).config.copy_and_resolve_references()
         config.data.update(name='folder', path=options.data, directory=options.directory)
         splits = options.split.split(',')
+        if options.groups:
+            print('\n'.join(groups_table(upsampler, [face_data.load(config, split) for split in splits], options.data)))
+            return
         faces = {split: face_data.load(config, split) for split in ['val', *splits]}  # before the first takes minutes
         measured = {split: measure(upsampler, found, split) for split, found in faces.items()}
         val = measured['val']
@@ -155,6 +165,28 @@ def ranking_table(measured, calibration):
             lines.append(f'{name:14} {method:17} {np.mean(is_warned):6.1%} {_mean(one.psnr[is_warned]):12.2f} '
                          f'{_mean(one.psnr[~is_warned]):14.2f} {_mean(is_warned[is_worst]):26.1%} '
                          f'{_mean(is_worst[is_warned]):20.1%}')
+    return lines
+
+
+def groups_table(upsampler, sets, data):
+    """Lines of a Markdown table: the faces of each group, and whom the network's own limits warn of.
+
+    upsampler: a FaceUpsampler with limits; sets: of faces as `measure` takes them; data: the folder that has index.csv.
+    """
+    parts = [measure(upsampler, faces, 'faces') for faces in sets]
+    psnr = np.concatenate([part.psnr for part in parts])
+    pairs = [pair for part in parts for pair in zip(part.consistency, part.disagreement)]
+    doubt = np.array([upsampler.calibration.doubt(*pair) for pair in pairs])
+    is_warned, is_worst = doubt > upsampler.calibration.most_doubt, psnr <= np.quantile(psnr, WORST)
+    rows = {row['file']: row for _, row in tables.read(pathlib.Path(data, folder_contents.INDEX), 'file')[1]}
+    names = [list(measure_eyes.groups(rows[face.file])) for faces in sets for face in faces]
+    lines = ['| group | faces | PSNR, dB | warned | of the worst tenth of all in it, warned | AUROC |', '|---|---|---|---|---|---|']
+    for group in sorted({name for each in names for name in each}):
+        chosen = np.array([group in each for each in names])
+        worst = chosen & is_worst
+        rank = f'{auroc(doubt[chosen], is_worst[chosen]):.2f}' if 0 < worst.sum() < chosen.sum() else ''
+        lines.append(f'| {group} | {chosen.sum()} | {psnr[chosen].mean():.2f} | {is_warned[chosen].mean():.1%} | '
+                     f'{(worst & is_warned).sum()} of {worst.sum()} | {rank} |')
     return lines
 
 

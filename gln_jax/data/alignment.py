@@ -16,13 +16,10 @@ MARGIN = 4  # pixels around those that a warp reads, for its interpolation kerne
 
 
 def to_template(eyes):
-    """The transform [2, 3] that takes the eyes to `images.TEMPLATE_EYES`.
+    """The transform [2, 3] that takes eyes to `images.TEMPLATE_EYES`.
 
-    Args:
-        eyes: centres ((x, y), (x, y)) of the two eyes in pixels; the first is left of the second in the upright face.
-
-    Raises:
-        ValueError: both eyes are at one place, or a number is not finite.
+    `eyes` are their centres ((x, y), (x, y)) in pixels, the upright face's left one first. Raises ValueError where both are
+    at one place, or a number is not finite.
     """
     # As complex numbers, a similarity transform is z -> turn * z + move.
     (left, right), (new_left, new_right) = ([complex(*eye) for eye in pair] for pair in (eyes, images.TEMPLATE_EYES))
@@ -75,10 +72,9 @@ def corners(width, height):
 def warp(image, transform, size):
     """The picture float32 [height, width(, C)] that `transform` makes of `image`, free of aliasing.
 
-    Where it enlarges, it interpolates (Lanczos, 8x8 pixels). Where it shrinks, it interpolates on a grid at least as
-    fine as the image's and filters that by the bicubic kernel at the result's width, as `jax.image.resize` with
-    antialias does along the axes. Beyond its border the image goes on mirrored. Values may leave the image's range by a
-    little at sharp edges; nothing is clipped.
+    Where it enlarges, it interpolates (Lanczos, 8x8 pixels). Where it shrinks, it interpolates on a grid at least as fine as
+    the image's and filters that by the bicubic kernel at the result's width, as `jax.image.resize` with antialias does along
+    the axes. Beyond its border the image goes on mirrored. Values may leave its range by a little at sharp edges.
 
     Args:
         image: [H, W] or [H, W, C], uint8 or float32, in any unit.
@@ -99,15 +95,7 @@ def warp(image, transform, size):
 
 
 def align(image, eyes):
-    """A face uint8 RGB [128, 128, 3] with the eyes at `images.TEMPLATE_EYES`, by `warp`.
-
-    Args:
-        image: uint8 RGB [H, W, 3].
-        eyes: centres ((x, y), (x, y)) of the two eyes in pixels; the first is left of the second in the upright face.
-
-    Raises:
-        ValueError: both eyes are at one place.
-    """
+    """The face uint8 RGB [128, 128, 3] of an image uint8 RGB [H, W, 3], by `warp`; `eyes`, errors as in `to_template`."""
     face = warp(image, to_template(eyes), (images.FACE_SIZE, images.FACE_SIZE))
     return np.clip(np.round(face), 0, 255).astype(np.uint8)
 
@@ -115,14 +103,9 @@ def align(image, eyes):
 def lr_face(image, transform, scale, degradation):
     """The LR face float32 [128 / scale, 128 / scale, C] that a network for `scale` and `degradation` is to be given.
 
-    A face that is sharp on the 128x128 grid gets the degradation as it is. One that has fewer pixels is blurred
-    already, by what its own pixels took in, and gets only what is missing. One no finer than the LR grid is
-    interpolated on it.
-
-    Args:
-        image: [H, W, C], uint8 or float32, in any unit.
-        transform: [2, 3] of the image's pixels to those of the aligned 128x128 face, as returned by `to_template`.
-        scale, degradation: those of the network's config.
+    A face that is sharp on the 128x128 grid gets the degradation as it is. One that has fewer pixels is blurred already, by
+    what its own pixels took in, and gets only what is missing. One no finer than the LR grid is interpolated on it. `image`
+    is [H, W, C], uint8 or float32, in any unit; `transform` is what `to_template` gives for its eyes.
     """
     size = images.FACE_SIZE // scale
     pitch = magnification(transform)  # HR pixels from one of the image's pixels to the next

@@ -16,7 +16,6 @@ def augment(luminance, rng, settings):
         luminance: uint8 [128, 128, 1].
         rng: np.random.Generator.
         settings: a dict of what `config.augmentation` holds.
-
     Returns:
         uint8 [128, 128, 1].
     """

@@ -22,10 +22,7 @@ def luminance(faces, path):
     """`DecodedLuminance` of `faces` (as returned by `data.faces.load`) in the file `path`, which is made first if need be.
 
     It is made anew where the pixels of some of the faces are no more what they were: those of lfw and celeb_a are aligned by
-    code, which may change.
-
-    Raises:
-        OSError: it cannot be written.
+    code, which may change. Raises OSError where it cannot be written.
     """
     path = pathlib.Path(path)
     if not (_record(faces, path).get('decoded') and _is_complete(path, len(faces))):

@@ -24,10 +24,7 @@ class Faces(Sequence):
     """A sequence of `Face`, each read from the disk when it is asked for. Can be pickled, and read by many threads."""
 
     def __init__(self, places, directory):
-        """Args:
-            places: for each face the pair (records, number in these); for records, see `_PreparedFaces`.
-            directory: the folder of the prepared data set.
-        """
+        """`places`: for each face (records as `_PreparedFaces`, number in these); `directory`: of the prepared data set."""
         self._places, self.directory = places, directory
 
     def __len__(self):
@@ -48,19 +45,10 @@ class Faces(Sequence):
 
 
 def load(config, split):
-    """The faces of a split, of one source in it, or of several of these one after the other.
+    """The `Faces` of a split, of one source in it, or of several of these: 'test', 'test/lfw', 'test/lfw,test/london'.
 
-    Where the data set has to be prepared or downloaded first, this does it, once; it can take minutes.
-
-    Args:
-        config: settings as returned by `config.default()`; those of `config.data` matter here.
-        split: 'test', or 'test/lfw' for the faces of one source, or a list like 'test/lfw,test/london'.
-
-    Returns:
-        `Faces`.
-
-    Raises:
-        InputError: the data set cannot be had, or lacks the split; the message lists what there is.
+    Where the data set that `config.data` names has to be prepared or downloaded first, this does it, once; it can take
+    minutes. Raises InputError where it cannot be had, or lacks the split; the message lists what there is.
     """
     builder, splits = _prepared(config.data, split)
     preparation.hold(str(builder.data_path))
@@ -123,11 +111,7 @@ def _places(splits, wanted):
     records = splits.get(split, ())
     places = [(records, number) for number in range(len(records)) if not source or records.sources[number] == source]
     if not places:
-        raise errors.InputError(f'there is no split {wanted!r} here; there are {", ".join(_names(splits))}')
+        there = [name for split, records in sorted(splits.items())
+                 for name in (split, *(f'{split}/{source}' for source in sorted(set(records.sources))))]
+        raise errors.InputError(f'there is no split {wanted!r} here; there are {", ".join(there)}')
     return places
-
-
-def _names(splits):
-    for split, records in sorted(splits.items()):
-        yield split
-        yield from (f'{split}/{source}' for source in sorted(set(records.sources)))

@@ -13,25 +13,20 @@ from gln_jax.data import preparation
 from gln_jax.data.image_files import aligned
 from gln_jax.runtime import processes, processors
 
-
 WORTH_PROCESSES = 500  # so many faces take longer than it takes to start processes for them
 
 
 def prepare(folder, contents, directory=None):
-    """The prepared data set of a folder: a TFDS builder to read with `as_data_source`.
+    """The prepared data set of a folder of faces: a TFDS builder to read with `as_data_source`.
 
-    It is made at the first call, with a progress bar, and reused until a file in the folder is added, removed or
-    changed; then a new one is made, and of the older ones the last is kept. A preparation that was killed starts anew at the next call.
+    It is made at the first call, with a progress bar, and reused until a file in the folder is added, removed or changed;
+    then a new one is made, and of the older ones the last is kept. What was killed begins anew at the next call. Features:
+    image uint8 RGB [128, 128, 3], file, source and identity. The order within a split is random, and always the same.
 
     Args:
         folder: the folder of faces.
         contents: what `folder_contents.contents` finds in it.
         directory: where prepared data sets are kept, or None for TFDS's own place.
-
-    Returns:
-        A TFDS builder. Features: image uint8 RGB [128, 128, 3], file, source and identity. A split is there only if it
-        has faces; the order within a split is random, and always the same.
-
     Raises:
         InputError: see `aligned.encoded_face`; nothing is kept then.
     """

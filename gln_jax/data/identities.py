@@ -15,11 +15,7 @@ def identity_of(file, mode='auto'):
 
     'auto' takes Name_Surname_0001.jpg (several words and a number) as telling Name_Surname, and Name/Name_0001.jpg and
     Name_Surname/anything.jpg as naming the folder; IMG_0001.jpg and holiday/0001.jpg name nobody. 'folder' takes
-    whatever folder the file lies in as a person, 'none' nothing.
-
-    Args:
-        file: path below the folder of photographs, with '/'.
-        mode: one of MODES.
+    whatever folder the file lies in as a person, 'none' nothing. `file` is the path below the folder of photographs, with '/'.
     """
     path = pathlib.PurePosixPath(file)
     folder = path.parent.name
@@ -42,12 +38,7 @@ def identities_of(files, mode='auto'):
 
 
 def person_of(place, people):
-    """The names that lead to the folder in `people` that a file lies in; ('',) for none.
-
-    Args:
-        place: the names of the folders that the file lies in, a tuple.
-        people: as returned by `folders_of_people`.
-    """
+    """The names that lead to the folder in `people` (of `folders_of_people`) that a file in the folders `place` lies in; or ('',)."""
     return next((place[:depth] for depth in range(1, len(place) + 1) if place[:depth] in people), ('',))
 
 

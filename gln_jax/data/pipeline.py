@@ -28,15 +28,12 @@ def training_batches(faces, config, batch_size, first_step=0, host=0, hosts=1):
 
     Args:
         faces: what `data.faces.load` gives for the split 'train'.
-        config: settings as returned by `config.default()`; of these, `data`, `augmentation` and `seed` matter here.
+        config: of its settings, `data`, `augmentation` and `seed` matter here.
         batch_size: faces per batch, over all hosts; may be more than there are.
         first_step: the number of the first batch.
-        host: the number of this host.
-        hosts: how many hosts there are.
-
+        host, hosts: the number of this host, and how many there are.
     Returns:
         An iterator of uint8 [batch_size / hosts, 128, 128, 1], luminance. Its `close()` ends its threads and processes.
-
     Raises:
         InputError: the source weights name a source that is not there, or leave no face; or the batch cannot be divided
             among the hosts.

@@ -20,7 +20,7 @@ logging.getLogger('absl').setLevel(logging.ERROR)  # TFDS warns that what is abo
 def prepare(builder, what):
     """Prepares `builder`'s data set as ArrayRecord if it is not there yet, after one line that names it: `what`.
 
-    A preparation that was killed starts anew at the next call. Two processes may prepare the same set at once.
+    A preparation that was killed begins anew at the next call. Two processes may prepare the same set at once.
     """
     if builder.is_prepared():
         return

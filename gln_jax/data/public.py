@@ -1,5 +1,6 @@
 """Public data sets of faces in TFDS's own form, aligned while they are read."""
 
+import functools
 import pathlib
 import tarfile
 import zipfile
@@ -18,14 +19,9 @@ upright, so that the alignment of 'lfw' is approximate; better aligned faces can
 
 
 def prepare(name, directory=None):
-    """TFDS's builder of 'lfw' or 'celeb_a', downloaded and prepared if it is not yet.
+    """TFDS's builder of 'lfw' or 'celeb_a', downloaded and prepared if it is not yet; `directory` as in `folder.prepare`.
 
-    Args:
-        name: 'lfw' or 'celeb_a'.
-        directory: where prepared data sets are kept, or None for TFDS's own place.
-
-    Raises:
-        InputError: it cannot be downloaded, or is kept there in a form without random access.
+    Raises InputError where it cannot be downloaded, or is kept there in a form without random access.
     """
     builder = tfds.builder(name, data_dir=directory)
     if builder.is_prepared():
@@ -80,54 +76,46 @@ def _lfw_examples(archive_path):
                 yield f'{person}/{photograph}', {'label': person, 'image': archive.extractfile(member).read()}
 
 
-class LfwFaces:
-    """Some faces of Labeled Faces in the Wild, as dicts with the fields of `faces.Face`."""
+class PublicFaces:
+    """Some faces of a data set of TFDS, as dicts with the fields of `faces.Face`."""
 
-    def __init__(self, records, numbers):
-        """`records`: TFDS's, in random access; `numbers`: which of them."""
-        self._records, self._numbers = records, numbers
-        self.sources = np.full(len(numbers), 'lfw')
+    def __init__(self, records, numbers, source, as_face):
+        """`records`: TFDS's, in random access; `numbers`: which of them; `as_face(record, number)`: a dict without source."""
+        self._records, self._numbers, self._source, self._as_face = records, numbers, source, as_face
+        self.sources = np.full(len(numbers), source)
 
     def __len__(self):
         return len(self._numbers)
 
     def __getitem__(self, index):
         number = self._numbers[index]
-        record = self._records[number]
-        person = record['label'].decode()
-        return {'image': align(record['image'], LFW_EYES), 'file': f'{person}/{number:05}', 'source': 'lfw',
-                'identity': person}
+        return {'source': self._source, **self._as_face(self._records[number], number)}
 
 
-class CelebAFaces:
-    """The faces of one split of CelebA, as dicts with the fields of `faces.Face`."""
+def _lfw_face(record, number):
+    person = record['label'].decode()
+    return {'image': align(record['image'], LFW_EYES), 'file': f'{person}/{number:05}', 'identity': person}
 
-    def __init__(self, records, split):
-        self._records, self._split = records, split
-        self.sources = np.full(len(records), 'celeb_a')
 
-    def __len__(self):
-        return len(self._records)
-
-    def __getitem__(self, index):
-        record = self._records[index]
-        marks = record['landmarks']
-        eyes = sorted((marks[f'{side}eye_x'], marks[f'{side}eye_y']) for side in ('left', 'right'))
-        return {'image': align(record['image'], eyes), 'file': f'{self._split}/{index:06}', 'source': 'celeb_a',
-                'identity': str(record['identity']['Identity_No'])}
+def _celeb_a_face(split, record, number):
+    marks = record['landmarks']
+    eyes = sorted((marks[f'{side}eye_x'], marks[f'{side}eye_y']) for side in ('left', 'right'))
+    return {'image': align(record['image'], eyes), 'file': f'{split}/{number:06}',
+            'identity': str(record['identity']['Identity_No'])}
 
 
 def lfw_splits(builder):
-    """{'train', 'val', 'test': LfwFaces}: about 90, 5 and 5 % of the people, by a hash of the name."""
+    """{'train', 'val', 'test': PublicFaces}: about 90, 5 and 5 % of the people, by a hash of the name."""
     labels = builder.as_data_source('train', decoders={'image': tfds.decode.SkipDecoding()})
     people = [record['label'].decode() for record in labels]
     split_of = holdout.splits(set(people))
     records = builder.as_data_source('train')
-    return {split: LfwFaces(records, [number for number, person in enumerate(people) if split_of[person] == split])
-            for split in sorted(set(split_of.values()))}
+    return {split: PublicFaces(records, [number for number, person in enumerate(people) if split_of[person] == split],
+                               'lfw', _lfw_face) for split in sorted(set(split_of.values()))}
 
 
 def celeb_a_splits(builder):
-    """{'train', 'val', 'test': CelebAFaces}, the authors' own."""
-    return {split: CelebAFaces(builder.as_data_source(its_name), split)
-            for split, its_name in (('train', 'train'), ('val', 'validation'), ('test', 'test'))}
+    """{'train', 'val', 'test': PublicFaces}, the authors' own."""
+    records = {split: builder.as_data_source('validation' if split == 'val' else split) for split in ('train', 'val', 'test')}
+    return {split: PublicFaces(found, range(len(found)), 'celeb_a', functools.partial(_celeb_a_face, split))
+            for split, found in records.items()}

@@ -25,8 +25,7 @@ def split_of_folder(name):
 def splits_of(names, split_of, where):
     """{name: split} of those names whose split is known to `split_of`.
 
-    Raises:
-        InputError: two of them that differ by more than capitals mean the same split; it begins with `where`.
+    InputError, beginning with `where`: two of them that differ by more than capitals mean the same split.
     """
     known = {name: split for name in sorted(names) if (split := split_of(name))}
     named = {}

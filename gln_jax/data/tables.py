@@ -14,17 +14,8 @@ def read(path, needed):
     """The columns of a table, in lower case, and its rows.
 
     It may be UTF-8 or, with its mark, UTF-16, separated by commas, semicolons, tabs or bars, with a line 'sep=;' before it;
-    spaces around cells do not count, and empty rows are left out.
-
-    Args:
-        path: the file, a Path.
-        needed: the column that there must be, in lower case.
-
-    Returns:
-        (a list of the columns, [(number of the line, {column: text})]).
-
-    Raises:
-        InputError: it is no such table, or `needed` is missing.
+    spaces around cells do not count, and empty rows are left out. Returns (a list of the columns, [(number of the line,
+    {column: text})]); raises InputError where it is no such table, or the column `needed` (in lower case) is missing.
     """
     data = path.read_bytes()
     encoding = 'utf-16' if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else 'utf-8-sig'

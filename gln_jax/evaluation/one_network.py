@@ -40,14 +40,12 @@ def evaluate(network, faces, protocol='paper', output=None, data='', limit=None,
         data: what the faces are, in words, for the table and for scores.json.
         limit: score only so many faces, spread evenly over the sequence; None is all of them.
         progress: print to stderr how far it is, every few seconds.
-
     Returns:
         What scores.json holds: {'protocol', 'face_size', 'scale', 'degradation', 'images', 'identities', 'data', 'checkpoint',
         'parameters', 'methods': {name: {'psnr', 'psnr_interval', 'ssim', 'ssim_interval', 'consistency', 'sharpness'}}}, with means
         over images of the `scoring.MEASURES`, and intervals [low, high] at 95 % by `metrics.bootstrap_interval` over
         identities. An interval is None for fewer than `metrics.FEWEST_PEOPLE`; a PSNR is None where it is infinite: an image
         was restored without any error.
-
     Raises:
         errors.InputError: the protocol is unknown, there are no faces, or `output` cannot be used.
         errors.RunError: a method returned something that is not finite.

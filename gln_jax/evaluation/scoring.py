@@ -76,7 +76,6 @@ def score(restorers, faces, task, chosen=None, shown=(), progress=True):
         chosen: numbers of the faces that are scored; None is all.
         shown: which of those chosen, from 0, are wanted as pictures.
         progress: print to stderr how far it is, every few seconds.
-
     Raises:
         errors.RunError: a method returned something that is not finite.
     """

@@ -1,6 +1,6 @@
 """The networks' convolution, on CPUs in the form that they compute faster: in the Fourier domain or directly.
 
-Large kernels between many channels go through `fourier`. In the direct form, XLA's CPU backend takes the gradient of a
+Kernels of 3x3 and 7x7 between many channels go through `fourier`. In the direct form, XLA's CPU backend takes the gradient of a
 kernel as a convolution whose window is the image. Over a batch of images it reaches a quarter to a half of the processor's
 peak, over pieces that fit into its caches three quarters, if the gradient has more channels than the maps. Where it has
 fewer, the two change places.
@@ -14,6 +14,9 @@ import jax.numpy as jnp
 from gln_jax.models import fourier
 
 FORMS = 'direct', 'fourier'
+
+FEWEST_CHANNELS = {3: 40, 7: 16}
+"""On both sides, from which a kernel of this size is faster in the Fourier domain on CPUs (docs/speed.md)."""
 
 _form = 'fourier'
 
@@ -54,9 +57,9 @@ def _is_faster_by_fourier(maps, kernel):
 
 
 def _goes_through_fourier(shape, dtype):
-    """Whether maps of this type and a kernel of this shape [k, k', c, filters] are faster so on CPUs (docs/speed.md)."""
-    return (_form == 'fourier' and dtype != jnp.bfloat16 and len(shape) == 4 and shape[0] == shape[1] == 7
-            and min(shape[2:]) >= 16)
+    """Whether maps of this type and a kernel of this shape [k, k', c, filters] take that form on CPUs."""
+    return (_form == 'fourier' and dtype != jnp.bfloat16 and len(shape) == 4 and shape[0] == shape[1] in FEWEST_CHANNELS
+            and min(shape[2:]) >= FEWEST_CHANNELS[shape[0]])
 
 
 def _plain(maps, kernel, padding='SAME'):

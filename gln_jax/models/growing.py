@@ -16,7 +16,7 @@ def deepened(fresh, part):
     """Parameters of a local network that gives what one of fewer layers, `part`, gives (Chen et al. 2016, "Net2Net").
 
     Both are {'Conv_0': {'kernel': [height, width, inputs, filters], 'bias': [filters]}, ...}, as the larger one's on
-    return. It takes the part's layers in turn; a layer of another size than the next of these passes its input on, as a
+    return. It takes the part's layers in order; a layer of another size than the next of these passes its input on, as a
     ReLU leaves that as it is, or where it is too narrow for that, holds that next one all the same. Filters that the part
     has not are those of `fresh`, and no filter of the part sees them at first.
     """

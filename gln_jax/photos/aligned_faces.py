@@ -10,20 +10,17 @@ from gln_jax.data.image_files import reading, writing
 from gln_jax.photos import consistency, face_upsampling, results, uncertainty
 from gln_jax.runtime import errors
 
-WRITERS = 4
-"""Files that are written at once; the disk takes longer over each than the processor."""
+WRITERS = 4  # files that are written at once; the disk takes longer over each than the processor
 
 
 def restored(paths, names, upsampler, destination, suffix='', consistent=True, disagreement=False):
     """Restores aligned faces and writes each with its comparison, while the network is at the next batch.
 
     Args:
-        paths: a list of the LR faces' files, each of upsampler.lr_size x upsampler.lr_size pixels.
-        names: {path: name of its outputs}.
+        paths, names: a list of the LR faces' files, each of upsampler.lr_size pixels a side, and {path: name of its outputs}.
         upsampler: a `face_upsampling.FaceUpsampler`.
         destination: an `output_folder.OutputFolder`.
         suffix, consistent, disagreement: as the command's flags of these names.
-
     Yields:
         (path, entry in the report) in the paths' order; the entry of a file that failed is {'error': what was wrong}.
     """

@@ -41,26 +41,20 @@ faces below 24 pixels."""
 TURNED_PIXELS = 2 * COARSELY_SEARCHED_PIXELS
 """What holds a turned copy has so many at most: a panorama's is much larger than the copy."""
 
-ROLLS = (60, 120, 180, 240, 300)
-"""Degrees by which copies are turned for the search."""
+ROLLS = (60, 120, 180, 240, 300)  # degrees by which copies are turned for the search
 
 FACE_WIDTH = 2.755
 """Eye distances from cheek to cheek, and so the side of a face's box; its eyes are BOX_EYES of it from the top."""
 BOX_EYES = 0.397
 
-SMALLEST = 8
-"""Pixels from cheek to cheek: with less than 3 between the eyes they cannot be distinguished."""
-
-SAME_FACE = 0.5
-"""Widths of the larger of two boxes; of finds whose middles are no further apart, only one is a face."""
+SMALLEST = 8  # pixels from cheek to cheek: with less than 3 between the eyes they cannot be distinguished
+SAME_FACE = 0.5  # widths of the larger of two boxes; of finds whose middles are no further apart, only one is a face
 
 UPRIGHT = 0.3
 """Added to the trust in what is found without turning the photograph: of a tiny face, a turned copy shows faces too."""
 
-ZOOMS = (0.88, 1, 1.14)
-STEADY = 0.1
-"""Sizes of the windows from which the eyes are looked for, and eye distances by which the places may differ."""
-
+ZOOMS = (0.88, 1, 1.14)  # sizes of the windows from which the eyes are looked for
+STEADY = 0.1  # eye distances by which the places that these lead to may differ
 _OVERLAP = 0.3  # of two boxes, beyond which YuNet keeps the better one
 _MOST_FOUND = 5000
 _PIXEL_CENTRE = 0.5 + 0.5j
@@ -91,15 +85,10 @@ def detect(image, detector=None):
     those tilted by more than 30 degrees, down to 12 in small ones and 2.5 % of the longer side in large ones.
 
     Args:
-        image: uint8 RGB [H, W, 3].
-        detector: path of another YuNet ONNX file for OpenCV's FaceDetectorYN.
-
+        image: uint8 RGB [H, W, 3], or a ValueError is raised.
+        detector: path of another YuNet ONNX file for OpenCV's FaceDetectorYN; InputError where it is missing or no such network.
     Returns:
         A list of `FoundFace`, empty where no face is found. Profiles are mostly not found.
-
-    Raises:
-        InputError: the detector's file is missing or no such network.
-        ValueError: the image is not uint8 RGB.
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(f'uint8 RGB [H, W, 3] is needed, not {image.dtype} {list(image.shape)}')

@@ -3,7 +3,7 @@
 A cascade of linear regressions, after Xiong and De la Torre, "Supervised Descent Method and Its Applications to Face
 Alignment" (CVPR 2013): each step looks at the window that the eyes span and predicts how far both are off. There is one
 cascade for each of three sizes of face, for the gradients of a tiny face are not those of a sharp one. A last
-regression says how much the window that was arrived at looks like a face. `train_eyes` makes the matrices.
+regression says how much the window that was arrived at looks like a face. `tools.train_eyes` makes the matrices.
 """
 
 import functools
@@ -21,12 +21,8 @@ SIZES = {16: (0.0, 6.6), 32: (6.6, 13.0), 64: (13.0, np.inf)}
 """For each cascade, the eye distances that it is for, in pixels. It is named by the width of an aligned crop in
 pixels."""
 
-STEPS = 3
-"""Regressions in a cascade."""
-
-LARGEST_DISTANCE = 18.5
-"""Faces with more pixels between the eyes are reduced to this: a window shows no more detail."""
-
+STEPS = 3  # regressions in a cascade
+LARGEST_DISTANCE = 18.5  # faces with more pixels between the eyes are reduced to this: a window shows no more detail
 _REACH = 3.0  # eye distances around the point between the eyes that are cut out of the photo
 _PIXEL_CENTRE = 0.5 + 0.5j
 _STRAYED = 2.0  # eye distances: a window this far from where it started shows something else than was asked about
@@ -39,15 +35,12 @@ class Refined(NamedTuple):
 
 
 def refine(grey, starts):
-    """Where the eyes near some rough guesses are.
+    """Where the eyes near some rough guesses are: a list of `Refined`.
 
     Args:
         grey: uint8 [H, W] in [0, 255].
         starts: a list of complex [2], the eyes as guessed, in pixels; off by up to 0.4 eye distances, in distance by up
-            to 1.4 times and in roll by up to 30 degrees.
-
-    Returns:
-        A list of `Refined`, one for each start. What starts far from a face ends anywhere, with a low likeness.
+            to 1.4 times and in roll by up to 30 degrees. A guess far from a face ends anywhere, with a low likeness.
     """
     found = [None] * len(starts)
     for size, (least, most) in SIZES.items():
@@ -59,16 +52,10 @@ def refine(grey, starts):
 
 
 def regress(matrix, features, eyes):
-    """One step of a cascade.
+    """The eyes, complex [n, 2] in pixels, moved by one step of a cascade.
 
-    Args:
-        matrix: [face_windows.FEATURES, 4]: from features to how far right and down the left eye and the right eye are
-            off, in eye distances.
-        features: [n, face_windows.FEATURES] of the windows that the eyes span.
-        eyes: complex [n, 2], in pixels.
-
-    Returns:
-        complex [n, 2], the eyes moved.
+    `matrix` [face_windows.FEATURES, 4] leads from `features` [n, face_windows.FEATURES] of the windows that the eyes span to
+    how far right and down the left eye and the right eye are off, in eye distances.
     """
     off = features @ matrix
     distances = eyes[:, 1:] - eyes[:, :1]  # complex: the prediction's axes are the window's and turn with the eyes

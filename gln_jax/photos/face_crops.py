@@ -32,7 +32,6 @@ def crops(photo, name, output, filters, eyes=None, is_one_person=False):
         eyes: a list of eyes ((x, y), (x, y)), the upright face's left one first; None looks for faces. Where one of
             them lies outside the picture, the face is rejected: what is missing would be mirrored at the border.
         is_one_person: whether the photograph is known to be of one person: the face nearest to the middle.
-
     Returns:
         (kept, rejected): lists of dicts that JSON can hold. Kept: file (below `output`), eyes, source_px, detail, hash.
         Rejected: eyes (None where the whole photograph is), reason.
@@ -48,24 +47,21 @@ def crops(photo, name, output, filters, eyes=None, is_one_person=False):
     nearest = min(places, key=lambda place: alignment.from_middle(place, rgb))
     kept, rejected = [], []
     for number, place in enumerate(sorted(places)):
-        eyes_known = np.round(place, 2).tolist()
+        rounded = np.round(place, 2).tolist()
         if is_one_person and place is not nearest:
-            rejected.append({'eyes': eyes_known, 'reason': 'not the face in the middle, whose person the name tells'})
-            continue
-        inside = [-0.5 <= x <= width - 0.5 and -0.5 <= y <= height - 0.5 for x, y in place]
-        if eyes is not None and not all(inside):
-            rejected.append({'eyes': eyes_known, 'reason': f'eyes outside the picture: it is {width}x{height} pixels'})
-            continue
-        source_px = images.FACE_SIZE / alignment.magnification(alignment.to_template(place))
-        face = alignment.align(rgb, place)
-        reason = _reason(source_px, detail(face), filters)
-        if reason:
-            rejected.append({'eyes': eyes_known, 'reason': reason})
-            continue
-        file = f'{name}_{number}.png'
-        files.write(pathlib.Path(output, file), writing.encode(face, 'png'))
-        kept.append({'file': file, 'eyes': eyes_known, 'source_px': round(source_px, 1),
-                     'detail': round(detail(face), 4), 'hash': perceptual_hash.perceptual_hash(face).tobytes().hex()})
+            rejected.append({'eyes': rounded, 'reason': 'not the face in the middle, whose person the name tells'})
+        elif eyes is not None and not all(-0.5 <= x <= width - 0.5 and -0.5 <= y <= height - 0.5 for x, y in place):
+            rejected.append({'eyes': rounded, 'reason': f'eyes outside the picture: it is {width}x{height} pixels'})
+        else:
+            source_px = images.FACE_SIZE / alignment.magnification(alignment.to_template(place))
+            face = alignment.align(rgb, place)
+            if reason := _reason(source_px, detail(face), filters):
+                rejected.append({'eyes': rounded, 'reason': reason})
+                continue
+            file = f'{name}_{number}.png'
+            files.write(pathlib.Path(output, file), writing.encode(face, 'png'))
+            kept.append({'file': file, 'eyes': rounded, 'source_px': round(source_px, 1),
+                         'detail': round(detail(face), 4), 'hash': perceptual_hash.perceptual_hash(face).tobytes().hex()})
     return kept, rejected
 
 

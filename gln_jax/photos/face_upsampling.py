@@ -14,22 +14,18 @@ from gln_jax.models import factory
 from gln_jax.photos import consistency, uncertainty
 from gln_jax.runtime import errors, processes
 
-SHIFT = 0.25
-"""LR pixels by which a face is moved to see how much the network's answer depends on its place."""
-
-SCALES = (8, 4)
-"""Of the networks for photographs."""
+SHIFT = 0.25  # LR pixels by which a face is moved to see how much the network's answer depends on its place
+SCALES = (8, 4)  # of the networks for photographs
 
 MOST_REDUCED = 1.4
 """Where a face spans more than so many times the pixels that a network takes, interpolating what it has keeps more of it
-than restoring what is left: so it is for both scales on faces of val (`measure_sizes`)."""
+than restoring what is left: so it is for both scales on faces of val (`tools.measure_sizes`)."""
 
 WAYS = ((0.0, 0.25), (1.75, 0.25), (2.76, 0.35), (3.64, 0.53), (4.59, 0.82), (5.15, 1.0), (5.56, 1.08), (5.87, 1.15))
 """(`strength` of JPEG, share of the way from the network without damage to the one that was trained with it), by PSNR on faces
 of val of quality 98, 95, 90, 80, 70, 60 and 50 for 8x and 4x; without JPEG a little on the side of noise."""
 
-MOST_BETWEEN = 4
-"""Networks in between that are kept."""
+MOST_BETWEEN = 4  # networks in between that are kept
 
 _to_yuv = jax.jit(images.rgb_to_yuv)
 
@@ -59,7 +55,7 @@ class FaceUpsampler:
 
     With `undamaged`, a network of the same kind that knows no damage, it restores by weights between both: as far from it as
     JPEG has damaged a photograph (`for_jpeg`, by `weights.mixed`). `scale`, `lr_size` and `degradation` say which LR faces it takes, `description` where it comes from; `calibration`
-    is its `trust.Calibration`, or None.
+    is its `uncertainty.Calibration`, or None.
     """
 
     _undamaged = None
@@ -121,10 +117,9 @@ class FaceUpsampler:
 
 
 def restore(upsampler, lr_rgb, consistent=False, disagreement=False, slack=None):
-    """`RestoredFaces` of LR faces in colour: luminance by the network, chroma bicubic.
+    """`RestoredFaces` of LR faces in colour: luminance by a FaceUpsampler, chroma bicubic.
 
     Args:
-        upsampler: a FaceUpsampler.
         lr_rgb: float32 [n, lr_size, lr_size, 3] in [0, 1]. A grey face stays grey to the bit.
         consistent: whether `consistency.back_projected` is applied.
         disagreement: whether it is measured.
@@ -142,7 +137,7 @@ def restore(upsampler, lr_rgb, consistent=False, disagreement=False, slack=None)
                          measured)
 
 
-@functools.partial(jax.jit, static_argnums=(4, 5, 6))  # as one, which starts a second faster than each by itself
+@functools.partial(jax.jit, static_argnums=(4, 5, 6))  # as one, which is compiled a second sooner than each by itself
 def _finished(hr, lr, chroma, slack, scale, degradation, consistent):
     """(RGB, luminance, consistency of the network's output, consistency of what is returned), of n faces."""
     of_network = consistency.consistency(hr, lr, scale, degradation)
@@ -160,7 +155,6 @@ def load(path, scale=None, batch_size=4, sharpness=None):
         path: what `weights.load_generator` takes; None is `weights.best_for_photographs` of the scale, or of 8.
         scale: 2, 4 or 8, the scale that it has to have; None takes whatever it has.
         sharpness: as in `weights.sharpened`; None leaves the network as it is.
-
     Raises:
         InputError: there is none, it is damaged, its scale or the size of its faces is another, or it has no such sharpness.
     """

@@ -11,14 +11,9 @@ import numpy as np
 
 from gln_jax import images
 
-SIZE = 48
-"""Height and width of a window's gradients, in samples."""
-
-CELLS = 12
-"""Cells along each side of a window."""
-
-DIRECTIONS = 8
-"""Directions of the gradient that are distinguished, over the whole turn."""
+SIZE = 48  # height and width of a window's gradients, in samples
+CELLS = 12  # cells along each side of a window
+DIRECTIONS = 8  # directions of the gradient that are distinguished, over the whole turn
 
 FEATURES = CELLS * CELLS * DIRECTIONS + 1
 """Numbers that describe a window; the last is always 1, so that a regression has a constant."""
@@ -31,15 +26,10 @@ _SAMPLES = SIZE + 2  # a gradient takes the samples on either side
 
 
 def sample(grey, eyes):
-    """The samples of the window that two eyes span, turned and scaled with them.
+    """The samples of the window that two eyes span, turned and scaled with them: float32 [SIZE + 2, SIZE + 2] in [0, 255].
 
-    Args:
-        grey: float32 [H, W] in [0, 255], with 4 to 25 pixels between the eyes: nothing is blurred here against
-            aliasing.
-        eyes: complex [2], the upright face's left one first.
-
-    Returns:
-        float32 [SIZE + 2, SIZE + 2] in [0, 255]; beyond the border, the image goes on mirrored.
+    `grey` is float32 [H, W] in [0, 255], mirrored beyond its border, `eyes` complex [2], the upright face's left one first.
+    There are to be 4 to 25 pixels between them: nothing is blurred here against aliasing.
     """
     turn = (eyes[1] - eyes[0]) / (TEMPLATE_EYES[1] - TEMPLATE_EYES[0])
     corner = _CENTRE - _PITCH * (_SAMPLES - 1) / 2 * (1 + 1j)
@@ -51,15 +41,10 @@ def sample(grey, eyes):
 
 
 def describe(windows):
-    """Histograms of the gradient's direction in each cell, relative to the contrast around it.
+    """Histograms of the gradient's direction in each cell, relative to the contrast around it: float32 [n, FEATURES].
 
-    After Dalal and Triggs, "Histograms of Oriented Gradients for Human Detection" (CVPR 2005).
-
-    Args:
-        windows: float32 [n, SIZE + 2, SIZE + 2] in [0, 255], of `sample`.
-
-    Returns:
-        float32 [n, FEATURES], at least 0. A window times a positive number, plus another, has nearly the same.
+    After Dalal and Triggs, "Histograms of Oriented Gradients for Human Detection" (CVPR 2005). `windows` are what `sample`
+    gives, [n, SIZE + 2, SIZE + 2]. A window times a positive number, plus another, has nearly the same features.
     """
     across = windows[:, 1:-1, 2:] - windows[:, 1:-1, :-2]
     down = windows[:, 2:, 1:-1] - windows[:, :-2, 1:-1]

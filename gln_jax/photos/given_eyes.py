@@ -14,11 +14,7 @@ COLUMNS = ('file', 'left_x', 'left_y', 'right_x', 'right_y')
 
 
 def parse_eyes(text):
-    """The eyes ((x, y), (x, y)) of 'x1,y1,x2,y2', in pixels, in this order.
-
-    Raises:
-        InputError: these are not four finite numbers, or they are one point twice.
-    """
+    """The eyes ((x, y), (x, y)) of 'x1,y1,x2,y2', in pixels; InputError where these are not four numbers, or one point twice."""
     return _eyes(text.split(','), 'eyes')
 
 
@@ -28,10 +24,8 @@ def read_eyes_csv(path, photos=None):
     Args:
         path: the file, in UTF-8. Pixel (0, 0) is centred at (0, 0).
         photos: names as the file is to have them; None is any.
-
     Returns:
         {file name: a list of eyes ((x, y), (x, y)), in the order of the columns}, in the file's order.
-
     Raises:
         InputError: the file is missing, is no text, lacks a column, or has a row that is wrong; the message names the
             row by its line. Or it names none of `photos`.

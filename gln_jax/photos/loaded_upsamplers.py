@@ -22,7 +22,6 @@ def all_of(given, batch_size, sharpness=None):
         given: a FaceUpsampler, a path or name to load one from, or several of them; None is the best of each scale.
         batch_size: faces that go through a network at once.
         sharpness: as in `face_upsampling.load`, of what is loaded.
-
     Raises:
         InputError: as `face_upsampling.load`, or none was given, or a FaceUpsampler, loaded before, with a sharpness.
         ValueError: it is something else.

@@ -13,8 +13,7 @@ UNFINISHED = 'unfinished.jsonl'
 """Notes of a run that has not ended, a line of JSON each: its settings, then each file that it writes and each input that is
 done."""
 
-LONGEST_NAME = 240
-"""Bytes of a file's name; disks take 255, of which `files.write` needs some while it writes."""
+LONGEST_NAME = 240  # bytes of a file's name; disks take 255, of which `files.write` needs some while it writes
 
 
 class OutputFolder:
@@ -38,8 +37,7 @@ class OutputFolder:
     def claimed(self, settings):
         """The folder for this process alone; what an interrupted run with equal `settings`, a dict, did is taken up.
 
-        Raises:
-            InputError: another process writes there, or what was interrupted had other settings.
+        Raises InputError where another process writes there, or what was interrupted had other settings.
         """
         with claims.alone_in(self.folder, 'writes its results here; wait for its end'):
             self._settings = _as_read(settings)

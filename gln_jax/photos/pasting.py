@@ -6,8 +6,7 @@ import numpy as np
 from gln_jax import images
 from gln_jax.data import alignment
 
-FEATHER = 16
-"""HR pixels over which the face gives way to the photograph, from the border of the 128x128 face inwards."""
+FEATHER = 16  # HR pixels over which the face gives way to the photograph, from the border of the 128x128 face inwards
 
 MATCHED_SIGMA = 8.0
 """Standard deviation in HR pixels of the blur below which the face takes over the photograph's brightness."""
@@ -34,7 +33,8 @@ def paste(canvas, luminance, transform):
     if left >= right or top >= bottom:
         return
     below = alignment.warp(canvas, transform, (size, size)) / 255
-    matched = 255 * (luminance + _lowest(_luminance(below) - luminance))
+    lowest = cv2.GaussianBlur(_luminance(below) - luminance, (0, 0), MATCHED_SIGMA, borderType=cv2.BORDER_REFLECT_101)
+    matched = 255 * (luminance + lowest)
     to_part = alignment.after(np.array([[1.0, 0, -left], [0, 1, -top]]), alignment.inverse(transform))
     warped = alignment.warp(np.stack([matched, mask()], axis=-1), to_part, (right - left, bottom - top))
     inside = cv2.warpAffine(np.ones((size, size), np.uint8), to_part, (int(right - left), int(bottom - top)),
@@ -60,7 +60,3 @@ def mask():
 
 def _luminance(picture):
     return picture[..., 0] if picture.shape[-1] == 1 else picture @ LUMINANCE_WEIGHTS
-
-
-def _lowest(picture):
-    return cv2.GaussianBlur(picture, (0, 0), MATCHED_SIGMA, borderType=cv2.BORDER_REFLECT_101)

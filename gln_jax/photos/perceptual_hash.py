@@ -6,8 +6,7 @@ import itertools
 import cv2
 import numpy as np
 
-SIDE = 12
-"""Frequencies along x and along y that count: of faces that are aligned, the lowest 8 are all alike."""
+SIDE = 12  # frequencies along x and along y that count: of faces that are aligned, the lowest 8 are all alike
 
 BITS = SIDE * SIDE - 1
 
@@ -27,7 +26,7 @@ def perceptual_hash(face):
 
 
 def duplicates(hashes, most_bits, progress=iter):
-    """For each hash in turn, the nearest one before it that it repeats and that repeats none itself.
+    """For each hash in order, the nearest one before it that it repeats and that repeats none itself.
 
     80,000 faces take half a minute, where comparing 20,000 with one another took 82 s. The bits of each are dealt out into
     bands, of which at least one differs in at most 2 bits where the whole differs in `most_bits`; so a hash is compared with those
@@ -38,7 +37,6 @@ def duplicates(hashes, most_bits, progress=iter):
         hashes: uint8 [n, 18], the faces to be kept first.
         most_bits: what two may differ in and still count as one; none do where it is below 0.
         progress: wraps the numbers that are worked through, `tqdm` say.
-
     Returns:
         {number: (number of the one that is kept, bits that differ)} of those that repeat one.
     """

@@ -8,21 +8,18 @@ from gln_jax.data.image_files import reading
 from gln_jax.photos import restoring, results
 from gln_jax.runtime import errors
 
-SECONDS_WITHOUT_A_BAR = 1
-"""For so long nothing is shown of a photograph's steps."""
+SECONDS_WITHOUT_A_BAR = 1  # for so long nothing is shown of a photograph's steps
 
 
 def restored(paths, names, upsamplers, destination, options, eyes):
     """Restores photographs and writes each with its faces and comparisons.
 
     Args:
-        paths: a list of their files.
-        names: {path: name of its outputs}.
+        paths, names: their files, and {path: name of its outputs}.
         upsamplers: a tuple of `face_upsampling.FaceUpsampler`.
         destination: an `output_folder.OutputFolder`.
         options: the command's flags.
         eyes: {file name: list of eye pairs} of those that are not to be searched.
-
     Yields:
         (path, entry in the report); the entry of a file that failed is {'error': what was wrong}.
     """

@@ -36,8 +36,7 @@ class Settings(NamedTuple):
 def photos_below(directory, output=None):
     """The pictures in a folder and below, as returned by `files.below`, without those in the folder `output`.
 
-    Raises:
-        InputError: no such folder, no picture in it, or a name that is not UTF-8.
+    Raises InputError for no such folder, no picture in it, or a name that is not UTF-8.
     """
     if not directory.is_dir():
         raise errors.InputError(f'{directory}: there is no such folder')
@@ -56,15 +55,12 @@ def prepare(directory, output, settings, eyes=None, processes=1):
     since. The result depends on photographs and settings alone, not on interruptions or the number of processes.
 
     Args:
-        directory: the folder of photographs; its sub-folders count too.
-        output: the folder for the faces.
+        directory, output: the folders of the photographs, with its sub-folders, and for the faces.
         settings: Settings.
         eyes: {path of a photograph below `directory`: list of eyes}, of those that are not to be searched.
         processes: how many work at once.
-
     Returns:
         (index, rejected): what the two files hold, lists of dicts.
-
     Raises:
         InputError: see `photos_below`; or the output folder holds something else, or faces made with other settings.
         RunError: one of the processes was killed.

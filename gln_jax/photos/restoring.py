@@ -24,11 +24,8 @@ STRIP = 64
 KERNEL_REACH = 3
 """Rows of the photograph that are enlarged at once, and rows above and below that the interpolation looks at."""
 
-SWAPPED_LIKENESS = 0.5
-"""By so much more does a window look like a face with its eyes in the other order, where that is said."""
-
-SMALLEST_SIDE = 8
-"""Pixels below which no face can be in a photograph."""
+SWAPPED_LIKENESS = 0.5  # by so much more does a window look like a face with its eyes in the other order, where that is said
+SMALLEST_SIDE = 8  # pixels below which no face can be in a photograph
 
 
 class How(NamedTuple):
@@ -82,7 +79,6 @@ def restore(image, eyes=None, upsampler=None, sharpness=None, **how):
         sharpness: from 0, by a reconstruction network, to 1, by the adversarial one that was trained on from it
             (`weights.sharpened`); None leaves the network as it is.
         how: the fields of `How`.
-
     Raises:
         InputError: the image is too small or too large, eyes are given that are no face's or lie outside of it, or there
             is no upsampler, or none of this sharpness.
@@ -177,11 +173,7 @@ def _pairs(eyes):
         points = np.asarray(eyes, float)
     except (TypeError, ValueError):
         points = np.zeros(1)
-    if points.size == 0:
-        return []
-    if points.shape in ((4,), (2, 2)):  # of one face
-        points = points[None]
-    if points.shape[1:] not in ((4,), (2, 2)):
+    if points.size and not (points.shape in ((4,), (2, 2)) or points.shape[1:] in ((4,), (2, 2))):  # one face, or several
         raise errors.InputError(f'eyes {eyes}: are to be numbers, ((x1, y1), (x2, y2)) for each face')
     return list(points.reshape(-1, 2, 2))
 

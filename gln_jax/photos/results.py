@@ -12,8 +12,8 @@ from gln_jax.runtime import picture_grid
 
 FACES, PHOTOS, COMPARISONS, REPORT = 'restored_faces', 'restored_imgs', 'cmp', 'report.json'
 
-COMPARED_SIDE = 1280
-"""Pixels of the longer side, at most, of each of the three pictures that compare a whole photograph."""
+COMPARED_SIDE = 1280  # pixels of the longer side, at most, of each of the three pictures that compare a whole photograph
+
 
 def names_of(paths):
     """{path: the name of its outputs, without ending}: the file's stem, with its ending where two share a stem.
@@ -27,16 +27,13 @@ def names_of(paths):
 
 
 def write_photo(outputs, name, picture, restoration, ending, suffix):
-    """Writes a photograph, its faces and comparisons of all; returns its part of the report.
+    """Writes a photograph, its faces and comparisons of all into an `output_folder.OutputFolder`; returns its part of the report.
 
     Args:
-        outputs: an `output_folder.OutputFolder`.
-        name: as `names_of` gives it.
+        name, suffix: as `names_of` gives it, and what is added to it.
         picture: the `reading.Picture` that was restored; its metadata are kept.
         restoration: its `restoring.Restoration`.
         ending: of the photograph's file, a key of `writing.FORMATS`.
-        suffix: added to the name.
-
     Raises:
         InputError: the photograph does not fit into a file of this ending; nothing is written then.
     """
@@ -62,7 +59,7 @@ def write_photo(outputs, name, picture, restoration, ending, suffix):
 
 
 def trust(known):
-    """A `trust.Trust` for the report, a dict. An infinite consistency is None, as JSON knows no infinity."""
+    """A `uncertainty.Trust` for the report, a dict. An infinite consistency is None, as JSON knows no infinity."""
     values = {'consistency_db': _finite(known.consistency),
               'network_consistency_db': _finite(known.network_consistency)}
     if known.disagreement is not None:
@@ -76,7 +73,7 @@ def trust(known):
 def comparison(lr, restored, known):
     """The JPEG file of an LR face, uint8 RGB [n, n, 3], its bicubic enlargement and the restored face, labelled.
 
-    known: the `trust.Trust` in the restored face.
+    known: the `uncertainty.Trust` in the restored face.
     """
     enlarged = [np.asarray(Image.fromarray(lr).resize((images.FACE_SIZE, images.FACE_SIZE), kernel))
                 for kernel in (Image.Resampling.NEAREST, Image.Resampling.BICUBIC)]

@@ -32,9 +32,8 @@ class Calibration:
     def doubt(self, consistency, disagreement=None):
         """How much less sure the network is of a face than of the mean validation face, in standard deviations.
 
-        Args:
-            consistency: dB, as returned by `consistency.consistency`, of the network's output before any back-projection.
-            disagreement: a `face_upsampling.Disagreement`; None counts the consistency alone.
+        `consistency` is that of the network's output before any back-projection, in dB; `disagreement` a
+        `face_upsampling.Disagreement`, None counts the consistency alone.
         """
         known = figures(consistency, disagreement)
         return float(np.mean((known - self.means[:len(known)]) / self.deviations[:len(known)]))
@@ -70,12 +69,9 @@ class Trust(NamedTuple):
 
 
 def judged(upsampler, restored, source_pixels=None):
-    """The Trust in each of some restored faces, as a list.
+    """The Trust in each of the `face_upsampling.RestoredFaces` of a `face_upsampling.FaceUpsampler`, as a list.
 
-    Args:
-        upsampler: the `face_upsampling.FaceUpsampler` that restored them.
-        restored: the `face_upsampling.RestoredFaces`.
-        source_pixels: what each face spans in its photograph, None where that is not known.
+    `source_pixels` is what each face spans in its photograph, None where that is not known.
     """
     return [_judged(upsampler, source_pixels, *known)
             for known in zip(restored.consistency, restored.network_consistency, restored.disagreement)]

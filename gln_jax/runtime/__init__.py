@@ -1,1 +1,1 @@
-
+"""Devices, hosts, files and errors: what all other parts stand on."""

@@ -8,23 +8,19 @@ from gln_jax.runtime import errors, files
 
 
 def made(name, purpose):
-    """The folder of this name as a path, made if need be; whose files it holds is the caller's question.
+    """The folder of this name (as `files.path` takes it) as a path, made if need be; whose files it holds is the caller's question.
 
-    Args:
-        name: as `files.path` takes it.
-        purpose: what goes into it, and by which flag another is named: 'the scores, --output=DIR'.
-    Raises:
-        InputError: a file is in its way, or it cannot be made.
+    `purpose` is what goes into it, and by which flag another is named: 'the scores, --output=DIR'. Raises InputError where a
+    file is in its way, or it cannot be made.
     """
     folder = files.path(name)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise errors.InputError(f'{name}: is, or lies below, a file; name a folder for {purpose}') from error
-    except FileNotFoundError as error:
-        raise errors.InputError(f'{name}: cannot be made; name another folder for {purpose}') from error
-    except PermissionError as error:
-        raise errors.InputError(f'{name}: no permission to write there; name another folder for {purpose}') from error
+    except (FileNotFoundError, PermissionError) as error:
+        problem = 'cannot be made' if isinstance(error, FileNotFoundError) else 'no permission to write there'
+        raise errors.InputError(f'{name}: {problem}; name another folder for {purpose}') from error
     return folder
 
 
@@ -32,10 +28,7 @@ def made(name, purpose):
 def alone_in(folder, doing):
     """Keeps a folder on a disk for this process as long as the context lasts; a killed process leaves no claim behind.
 
-    `doing` says in the error what the other process does, as 'is training here; wait for its end'.
-
-    Raises:
-        InputError: another process has the folder.
+    InputError where another process has it: `doing` says what that does, 'is training here; wait for its end' say.
     """
     claim = os.open(folder, os.O_RDONLY)
     try:

@@ -15,9 +15,8 @@ LONG_ENOUGH = 0  # seconds of compilation from which on a program is kept
 def keep(directory=None):
     """Keeps what JAX compiles from now on in `directory`, and takes from there what was compiled before.
 
-    Args:
-        directory: None is JAX_COMPILATION_CACHE_DIR where that is set, else gln_jax in the user's folder for caches; NONE
-            keeps nothing. Where the folder cannot be written to, nothing is kept either, and nothing else changes.
+    None is JAX_COMPILATION_CACHE_DIR where that is set, else gln_jax in the user's folder for caches; NONE keeps nothing.
+    Where the folder cannot be written to, nothing is kept either, and nothing else changes.
     """
     if directory == NONE:
         jax.config.update('jax_enable_compilation_cache', False)

@@ -19,7 +19,7 @@ AXIS = 'batch'  # name of the mapped axis over which a batch is split
 DEVICE_COUNT = '--xla_force_host_platform_device_count'
 
 FACES_OF_A_DEVICE = 4
-"""Fewer faces than these are no work for a device of its own, where there are more than two: each steps all parameters. An estimate."""
+"""Fewer faces are no work for a device of its own, where there are more than two: each steps all parameters. An estimate."""
 
 MEMORY_OF_A_DEVICE = 2**30
 """Bytes that a device needs: its copy of the state, its gradients, and a training step of GLN8 on FACES_OF_A_DEVICE faces."""
@@ -32,10 +32,8 @@ def a_device_per_core(*batch_sizes):
 
     XLA shares the operations of one device badly over threads: on two devices of one core each, GLN4 and GLN8 train 1.2
     to 1.4 times as fast, and the fast network restores 1.4 times as fast. To be called before anything else of JAX; leaves
-    it as it is where XLA_FLAGS already says how many devices there are.
-
-    Raises:
-        InputError: there are no devices of the kind that JAX_PLATFORMS names.
+    it as it is where XLA_FLAGS already says how many devices there are. Raises InputError where there are no devices of the
+    kind that JAX_PLATFORMS names.
     """
     given = os.environ.get('XLA_FLAGS', '')
     count = _cpu_devices(batch_sizes, processors.cores(), processors.memory())
@@ -49,10 +47,7 @@ def a_device_per_core(*batch_sizes):
 def _cpu_devices(batch_sizes, cores, memory):
     """How many devices the cores become: as many as split each batch evenly, with faces and memory enough for each.
 
-    Args:
-        batch_sizes: faces that are split over the devices.
-        cores: cores that this process may use.
-        memory: bytes that it may use, or None.
+    `cores` and `memory` (bytes, or None) are those that this process may use.
     """
     most = min(cores, max(2, min(batch_sizes) // FACES_OF_A_DEVICE))
     if memory:
@@ -77,11 +72,7 @@ def training_batch_sizes(config):
 
 
 def mapped(update, devices=None):
-    """`update(state, hr)` over all devices; the state's buffers are given up to the result.
-
-    Returns:
-        (state, batches) -> (state, metrics) for `batches` as `split` makes them.
-    """
+    """`update(state, hr)` over all devices, of batches as `split` makes them; the state's buffers are given up to the result."""
     def step(state, pixels):
         return update(state, pixels.astype(np.float32) / 255)
 
@@ -90,10 +81,9 @@ def mapped(update, devices=None):
 
 
 def over_devices(function):
-    """`function(parameters, batch)`, compiled, with the batch split over this host's devices where it divides evenly.
+    """`function(parameters, batch)`, compiled, to a NumPy array, with the batch split over this host's devices.
 
-    Returns:
-        (parameters, batch [n, ...]) -> NumPy array [n, ...]; else, one device computes all of it.
+    Where it does not divide evenly, one device computes all of it.
     """
     alone = jax.jit(function)
     together = jax.pmap(function, axis_name=AXIS, in_axes=(None, 0), devices=jax.local_devices())

@@ -100,7 +100,7 @@ def _take_any_name():
     """Lets names of files pass that the terminal's encoding does not have.
 
     Where Python takes the names themselves for ASCII (LC_ALL=C with PYTHONUTF8=0), so that it could neither find nor note
-    them, the command starts anew, once, with UTF-8 for files and the same encoding for the terminal.
+    them, the command begins anew, once, with UTF-8 for files and the same encoding for the terminal.
     """
     if sys.getfilesystemencoding() != 'utf-8' and os.environ.get('PYTHONUTF8') != '1':
         os.environ |= {'PYTHONUTF8': '1', 'PYTHONIOENCODING': f'{sys.stdout.encoding}:backslashreplace'}

@@ -13,11 +13,7 @@ from gln_jax.runtime import errors
 
 
 def path(name):
-    """The path that a user has named: in a bucket (gs://BUCKET/FOLDER), or else an absolute one on a disk.
-
-    Raises:
-        InputError: the bucket cannot be read.
-    """
+    """The path that a user has named: in a bucket (gs://BUCKET/FOLDER), or an absolute one. InputError of an unreadable bucket."""
     found = epath.Path(name)
     if not is_in_bucket(found):
         return epath.Path(os.path.abspath(found.expanduser()))
@@ -40,7 +36,6 @@ def below(folder, endings, deep=True, apart_from=None, others=None):
     lead nowhere or to a folder around this one.
 
     Args:
-        folder: where to look.
         endings: a tuple of endings in lower case.
         deep: whether folders in the folder count.
         apart_from: a folder that is left out, wherever it lies; None is none.
@@ -134,10 +129,7 @@ def on_disk(path):
 def write(path, content):
     """Writes text or bytes to `path`, by way of a temporary file beside it and a rename; makes its folder.
 
-    A bucket needs neither: what is in it appears when it is complete.
-
-    Raises:
-        InputError: there is no such bucket.
+    A bucket needs neither: what is in it appears when it is complete. Raises InputError where there is no such bucket.
     """
     content = content.encode() if isinstance(content, str) else content
     if is_in_bucket(path):

@@ -43,12 +43,8 @@ def expected(processes=None):
 def join(coordinator=None, processes=None, process=None):
     """Waits for all processes and joins them; does nothing where there is one. To be called before all else of JAX.
 
-    Args:
-        coordinator: 'address:port' of the first host, the same on all; None is what JAX finds.
-        processes: how many there are in all; None is what JAX finds.
-        process: which of them this one is, from 0; None is what JAX finds.
-    Raises:
-        InputError: one of these is wrong.
+    `coordinator` is 'address:port' of the first host, the same on all, `processes` how many there are in all, `process` which
+    of them this one is, from 0; None is what JAX finds. Raises InputError where one of these is wrong.
     """
     count = expected(processes)
     if count == 1:

@@ -20,7 +20,6 @@ def grid(titles, rows, captions=None, heading='', enlarge=2):
         captions: for each row a list of strings, one per column; what does not fit into its column's width is cut.
         heading: a line at the top, cut as well.
         enlarge: every pixel becomes a square of so many.
-
     Returns:
         uint8 RGB [H, W, 3].
     """

@@ -32,11 +32,7 @@ def pool(processes):
 
 @contextlib.contextmanager
 def mapped(function, items, processes):
-    """The results of `function` for all items (a list), in order, made by so many processes.
-
-    Raises:
-        RunError: one of them was killed.
-    """
+    """The results of `function` for all items (a list), in order, made by so many processes; RunError if one is killed."""
     if processes == 1:
         yield map(function, items)
         return

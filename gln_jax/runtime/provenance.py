@@ -23,7 +23,6 @@ def record(workdir, faces, digest, initial=None, teacher=None, computing=None):
     """Writes FILE into `workdir`: of a run that begins, as the start counts of one that is continued.
 
     Args:
-        workdir: the run's folder.
         faces: what it trains on, as returned by `data.faces.load`; their number by source is kept.
         digest: a name for the contents of these faces.
         initial: its initial generator, as returned by `weights.load_generator`, or None; its own record is kept, and name and

@@ -1,1 +1,1 @@
-
+"""A training run: its two updates, its checkpoints and logs."""

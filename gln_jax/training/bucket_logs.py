@@ -9,15 +9,10 @@ from gln_jax.runtime import files
 
 @contextlib.contextmanager
 def mirrored(workdir, names):
-    """A local folder to write logs in, and a function that brings the workdir up to date with it.
+    """(A local folder to write logs in, a function that brings the workdir up to date with it), as leaving the context does.
 
-    For a workdir on a disk, the folder is the workdir itself and the function does nothing.
-
-    Args:
-        workdir: as `files.path` gives it.
-        names: the files that a continued run goes on with; they are copied from the workdir first.
-    Returns:
-        (pathlib.Path, function). The workdir is brought up to date when the context is left, too.
+    For a workdir on a disk, the folder is the workdir itself and the function does nothing. `names` are the files that a
+    continued run goes on with; they are copied from the workdir first.
     """
     if not files.is_in_bucket(workdir):
         yield pathlib.Path(workdir), lambda: None

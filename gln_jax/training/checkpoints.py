@@ -103,11 +103,7 @@ class Checkpoints:
 def find(path):
     """Folders of checkpoints: `path` alone where it is one, or those of a workdir or of one of its two folders.
 
-    Returns:
-        A list, not empty; of a workdir its last checkpoints, the newest first, and then the end of stage 1.
-
-    Raises:
-        InputError: there is none.
+    Of a workdir these are its last checkpoints, the newest first, and then the end of stage 1. InputError where there is none.
     """
     path = files.path(path)
     if _is_checkpoint(path):
@@ -133,20 +129,14 @@ def load_config(path):
         raise errors.InputError(f'{path}: not a readable checkpoint ({error})') from error
 
 
-def load_state(path, state):
-    """The whole state in the checkpoint folder `path`, shaped like `state`. Raises InputError where it cannot be read."""
+def load_state(path, state, partial=False):
+    """The state in the checkpoint folder `path`, shaped like `state`: with `partial`, {field: arrays} of some fields alone.
+
+    Raises InputError where it cannot be read.
+    """
     _quieten()
     try:
-        return _load(path, {'state': _shapes(state)})['state']
-    except _Unreadable as error:
-        raise errors.InputError(f'{path}: not a readable checkpoint ({error})') from error
-
-
-def load_part(path, part):
-    """Some fields of the state in the checkpoint folder `path`: {field: arrays}, shaped like `part`; InputError as well."""
-    _quieten()
-    try:
-        return _load(path, {'state': _shapes(part)}, partial=True)['state']
+        return _load(path, {'state': _shapes(state)}, partial)['state']
     except _Unreadable as error:
         raise errors.InputError(f'{path}: not a readable checkpoint ({error})') from error
 

@@ -46,12 +46,12 @@ def orthogonal(matrix):
 
 
 def _kinds(parameters):
-    is_matrix = lambda path, leaf: NO_MATRIX not in [key.key for key in path] and _is_matrix(leaf)
-    return jax.tree_util.tree_map_with_path(lambda *leaf: 'matrix' if is_matrix(*leaf) else 'other', parameters)
+    def kind(path, leaf):
+        is_matrix = leaf.ndim > 1 and NO_MATRIX not in [key.key for key in path]
+        sizes = _inputs_and_outputs(leaf) if is_matrix else (0, 0)
+        return 'matrix' if min(sizes) >= SMALLEST and max(sizes) <= LARGEST else 'other'
 
-
-def _is_matrix(kernel):
-    return kernel.ndim > 1 and min(_inputs_and_outputs(kernel)) >= SMALLEST and max(_inputs_and_outputs(kernel)) <= LARGEST
+    return jax.tree_util.tree_map_with_path(kind, parameters)
 
 
 def _inputs_and_outputs(kernel):

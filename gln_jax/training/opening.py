@@ -31,11 +31,7 @@ class Run(NamedTuple):
 
 
 def checked(config, workdir, initial, teacher, to_be_scored):
-    """The `Run` of these arguments of `run.train`, before anything is written to `workdir`.
-
-    Raises:
-        InputError: the config, the data or the workdir cannot be used; or the run would not go on as it began.
-    """
+    """The `Run` of these arguments of `run.train`, before anything is written to `workdir`; raises its InputErrors."""
     settings.check(config)
     if config.reconstruction.teacher and not teacher:
         raise ValueError('teacher: the config names one; give the function that loads it (weights.for_training)')

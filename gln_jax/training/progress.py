@@ -28,29 +28,33 @@ class Quiet:
         pass
 
     def add(self, metrics, faces, waited):
+        """Notes one step: its metrics (scalars on the device), its faces, and the seconds spent waiting for them."""
         self._pending.append(metrics)
 
     def report(self, step, state):
-        pass
+        """Writes what is due after `step` steps. Raises RunError where a loss or a gradient is not finite."""
 
     def keep(self):
-        pass
+        """Brings logs that lie in a bucket up to date; to be called when a checkpoint is saved."""
 
     def check_finite(self, step):
+        """Raises RunError where a metric of the steps since the last report is not finite."""
         _check_finite(step, _means(self._pending))
         self._pending.clear()
 
     def summary(self):
+        """One line on the whole of what this process trained."""
         return ''
 
 
-class Progress:
+class Progress(Quiet):
     """Collects the metrics of each step and reports their means every `config.log.every_seconds`.
 
     Use it as a context: leaving closes the logs. `validate` gives (PSNR in dB, sample grid [H, W] in [0, 1]) of a state.
     """
 
     def __init__(self, config, workdir, first_step, validate):
+        super().__init__()
         self._config, self._validate = config, validate
         self._total = schedule.total_steps(config)
         self._closing = contextlib.ExitStack()
@@ -59,38 +63,27 @@ class Progress:
         _forget_steps_after(self._path, first_step)
         self._board = tensorboardX.SummaryWriter(  # its thread dies of a full disk, and a bounded queue would then never end
             str(folder / 'tensorboard'), purge_step=first_step + 1, max_queue=0)
-        self._pending, self._validation_psnr = [], None
-        self._first_step = first_step
+        self._validation_psnr = None
         self._faces = self._waited = self._waited_in_all = self._faces_in_all = self._paused = 0
         self._started = self._reported = time.perf_counter()
         self._reported_step = first_step
-
-    def __enter__(self):
-        return self
 
     def __exit__(self, *error):
         with self._closing:
             self._board.close()
 
     def keep(self):
-        """Brings logs that lie in a bucket up to date; to be called when a checkpoint is saved."""
         self._board.flush()
         self._update_workdir()
 
     def add(self, metrics, faces, waited):
-        """Notes one step: its metrics (scalars on the device), its faces, and the seconds spent waiting for them."""
-        self._pending.append(metrics)
+        super().add(metrics, faces, waited)
         self._faces += faces
         self._faces_in_all += faces
         self._waited += waited
         self._waited_in_all += waited
 
     def report(self, step, state):
-        """Writes what is due after `step` steps.
-
-        Raises:
-            RunError: a loss or a gradient is not finite.
-        """
         if schedule.is_due(step, self._config.log.pictures_every_steps, self._total):
             self.check_finite(step)
             self._report_validation(step, state)
@@ -98,11 +91,9 @@ class Progress:
             self._report_metrics(step)
 
     def check_finite(self, step):
-        """Raises RunError where a metric of the steps since the last report is not finite."""
-        _check_finite(step, _means(self._pending))
+        _check_finite(step, _means(self._pending))  # they are still to be reported
 
     def summary(self):
-        """One line on the whole of what this process trained."""
         seconds = time.perf_counter() - self._started
         return (f'trained on {self._faces_in_all:,} faces in {_duration(seconds)}: {self._faces_in_all / seconds:.1f} '
                 f'faces/s, waiting for data {self._waited_in_all / seconds:.1%}, peak memory {_peak_memory():.1f} GB')

@@ -4,8 +4,8 @@ RECONSTRUCTION, DISCRIMINATOR, GENERATOR = 'reconstruction', 'discriminator', 'g
 
 
 def total_steps(config):
-    turn = config.adversarial.discriminator_steps + config.adversarial.generator_steps
-    return config.reconstruction.steps + config.adversarial.turns * turn
+    cycle = config.adversarial.discriminator_steps + config.adversarial.generator_steps
+    return config.reconstruction.steps + config.adversarial.turns * cycle
 
 
 def phase_at(config, step):
@@ -13,8 +13,8 @@ def phase_at(config, step):
     since_stage_2 = step - config.reconstruction.steps
     if since_stage_2 < 0:
         return RECONSTRUCTION
-    turn = config.adversarial.discriminator_steps + config.adversarial.generator_steps
-    return DISCRIMINATOR if since_stage_2 % turn < config.adversarial.discriminator_steps else GENERATOR
+    cycle = config.adversarial.discriminator_steps + config.adversarial.generator_steps
+    return DISCRIMINATOR if since_stage_2 % cycle < config.adversarial.discriminator_steps else GENERATOR
 
 
 def batch_size_at(config, step):

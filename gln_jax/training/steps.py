@@ -85,7 +85,6 @@ def generator_update(config, optimizer, adversarial, teacher=None):
     discriminator fixed in stage 2.
 
     Args:
-        config: the run's settings.
         optimizer: the optax transformation that steps the generator.
         adversarial: whether L_G has its adversarial term.
         teacher: the function of LR to HR luminance, both [n, H, W, 1] in [0, 1], of a network that stage 1 learns from

@@ -43,8 +43,7 @@ def check_goes_on_as_it_began(workdir, training_faces, digest, has_initial, teac
 def claimed(workdir, config):
     """Makes `workdir` this run's, and this process's alone for as long as the context lasts.
 
-    Raises:
-        InputError: another process trains here, another run claimed it since `check_is_free`, or hosts do not share it.
+    InputError: another process trains here, another run claimed it since `check_is_free`, or hosts do not share it.
     """
     with _alone_in(workdir):
         path = workdir / CONFIG

@@ -1,7 +1,7 @@
 """Faces altered on purpose: moved out of alignment, occluded, lit otherwise.
 
 Pure functions of an aligned face, uint8 RGB [128, 128, 3], to another one. What has a direction takes it from the
-face's number, in turn, so that a set of faces has all directions.
+face's number, one after the other, so that a set of faces has all directions.
 """
 
 import cv2

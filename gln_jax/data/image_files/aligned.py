@@ -19,8 +19,7 @@ def encoded_face(path):
     A file that is that already is returned as it is. Grey, RGBA, 16-bit, palette and CMYK pictures, other formats, and
     pictures that their EXIF data turn, are converted and come back as PNG; transparency is dropped.
 
-    Raises:
-        InputError: the file cannot be read as a picture, or its picture is not 128x128.
+    Raises InputError where it cannot be read as a picture, or its picture is not 128x128.
     """
     data = pathlib.Path(path).read_bytes()
     pixels = reading.rgb(reading.decode(io.BytesIO(data), path).pixels)

@@ -1,9 +1,11 @@
 """What stored colours mean: pixels of any profile, and of CMYK and CIE Lab, as 8-bit sRGB, by LittleCMS in 8 or 16 bits."""
 
+import contextlib
 import functools
+import re
 
 import numpy as np
-from PIL import ImageCms
+from PIL import ExifTags, ImageCms
 
 CHANNELS = {'grey': 1, 'rgb': 3, 'cmyk': 4, 'lab': 3}
 """Channels of each colour space, by the name that it has here. Lab is stored as in ICC version 4: L from 0 to 100, a and b
@@ -13,7 +15,8 @@ _OF_SIGNATURE = {b'GRAY': 'grey', b'RGB ': 'rgb', b'CMYK': 'cmyk'}
 _LCMS_NAMES = {'grey': 'gray'}
 _RELATIVE, _PERCEPTUAL = ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Intent.PERCEPTUAL
 _SRGB_PRIMARIES = 0.3127, 0.3290, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06
-ADOBE_RGB = 0.3127, 0.3290, 0.64, 0.33, 0.21, 0.71, 0.15, 0.06  # x and y of white, red, green and blue
+_ADOBE_RGB = 0.3127, 0.3290, 0.64, 0.33, 0.21, 0.71, 0.15, 0.06  # x and y of white, red, green and blue
+_ADOBE_RGB_OF_CAMERAS = 'R03'  # what cameras write into the EXIF data (DCF 2.0) of pictures in Adobe RGB, without a profile
 
 _PRIMARIES = {1: _SRGB_PRIMARIES, 9: (0.3127, 0.3290, 0.708, 0.292, 0.170, 0.797, 0.131, 0.046),
               12: (0.3127, 0.3290, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060)}  # BT.709, BT.2020, P3 (ITU-T H.273)
@@ -54,11 +57,9 @@ def to_8_bits(pixels):
 
 
 def profile_of_gamma(gamma, chromaticities=None):
-    """The ICC profile of a PNG file's chunks gAMA and cHRM, or None where these mean sRGB, as most do.
+    """The ICC profile of a PNG file's chunks gAMA (1 / 2.2, say) and cHRM, or None where these mean sRGB, as most do.
 
-    Args:
-        gamma: the chunk's exponent, 1 / 2.2 say.
-        chromaticities: x and y of white, red, green and blue, or None for those of sRGB.
+    `chromaticities` are x and y of white, red, green and blue, or None for those of sRGB.
     """
     import imagecodecs
     primaries = chromaticities or _SRGB_PRIMARIES
@@ -73,16 +74,33 @@ def profile_of_gamma(gamma, chromaticities=None):
 
 
 def profile_of_code_points(primaries, transfer):
-    """As `profile_of_gamma`, of the code points of ITU-T H.273 in a PNG, AVIF or HEIC file.
-
-    Raises:
-        ValueError: it is a picture for screens that show more than white.
-    """
+    """As `profile_of_gamma`, of the code points of ITU-T H.273 in a PNG, AVIF or HEIC file; ValueError for HDR."""
     if transfer in _BRIGHTER_THAN_WHITE:
         raise ValueError(f'an HDR picture, {_BRIGHTER_THAN_WHITE[transfer]}; convert it to sRGB first')
     if primaries not in _PRIMARIES:
         return None
     return profile_of_gamma(1 / _GAMMA_OF_TRANSFER.get(transfer, 2.2), _PRIMARIES[primaries])
+
+
+def stored_profile(picture, file):
+    """The bytes of the ICC profile that a Pillow picture has, or that its file says in other words; or None."""
+    file.seek(0)
+    start = file.read(65536)
+    code_points = re.search({'PNG': rb'\0\0\0\x04cICP(.)(.)', 'AVIF': rb'colrnclx\0(.)\0(.)', 'HEIF': rb'colrnclx\0(.)\0(.)'}.get(
+        picture.format, b'(?!)'), start, re.DOTALL)
+    if code_points:
+        found = profile_of_code_points(*(code[0] for code in code_points.groups()))
+        if found:
+            return found
+    profile = picture.info.get('icc_profile')
+    if profile:
+        return profile
+    if picture.format == 'PNG' and 'gamma' in picture.info and 'srgb' not in picture.info:
+        return profile_of_gamma(picture.info['gamma'], picture.info.get('chromaticity'))
+    with contextlib.suppress(Exception):  # Pillow raises whatever its parser meets
+        if picture.getexif().get_ifd(ExifTags.IFD.Interop).get(ExifTags.Interop.InteropIndex) == _ADOBE_RGB_OF_CAMERAS:
+            return profile_of_gamma(256 / 563, _ADOBE_RGB)
+    return None
 
 
 def _transformed(pixels, space, profile, intent=_RELATIVE):

@@ -20,20 +20,18 @@ ENDINGS = tuple(sorted(ending for endings in _ENDINGS.values() for ending in end
 
 
 def opened(file):
-    """Pillow's picture in an open binary file, of which only the header is read, if it is of a format in the list.
+    """Pillow's picture in an open binary file, of which only the header is read.
 
-    Raises:
-        PIL.UnidentifiedImageError: it is not. Others: whatever Pillow's parsers meet in a broken file.
+    Raises PIL.UnidentifiedImageError for formats that are not in the list, and whatever else Pillow's parsers meet in a file.
     """
     _all_known()
     return Image.open(file, formats=[name for name in _ENDINGS if name in Image.OPEN])
 
 
 def files_in(folder, deep=True, apart_from=None):
-    """The picture files in a folder, as `files.below` gives them; a line on stderr counts what is left out, by its ending.
+    """The picture files in a folder, as `files.below` gives them, or InputError for none.
 
-    Raises:
-        InputError: there is none.
+    A line on stderr counts what is left out, by its ending.
     """
     others = []
     found = files.below(folder, ENDINGS, deep, apart_from, others)

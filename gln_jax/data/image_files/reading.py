@@ -2,14 +2,13 @@
 
 import contextlib
 import pathlib
-import re
 import struct
 import threading
 import warnings
 from typing import NamedTuple
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import Image
 
 from gln_jax.data.image_files import colours, formats, metadata, tiff, truncated
 from gln_jax.runtime import errors, files
@@ -22,8 +21,6 @@ _TURNS = {2: np.fliplr, 3: lambda pixels: np.rot90(pixels, 2), 4: np.flipud, 5: 
           6: lambda pixels: np.rot90(pixels, -1), 7: lambda pixels: np.rot90(pixels, 2).swapaxes(0, 1), 8: np.rot90}
 """What makes a picture of each orientation upright. Pillow's own `exif_transpose` also writes all EXIF data anew, and
 fails where any of them is unusual."""
-
-_ADOBE_RGB = 'R03'  # what cameras write into the EXIF data (DCF 2.0) of pictures in Adobe RGB, without a profile
 
 _bomb_check = threading.Lock()
 
@@ -52,9 +49,8 @@ def read(path):
     colours of another profile sRGB, which is what the pixels of a file without a profile mean. A JPEG that lacks its last
     bytes is read, with a note.
 
-    Raises:
-        InputError: the file is not there, may not be read, is empty, damaged, no picture, or one of more than MOST_PIXELS,
-            its values have no known range, or its name is not UTF-8.
+    Raises InputError where it is not there, may not be read, is empty, damaged, no picture, or one of more than MOST_PIXELS,
+    its values have no known range, or its name is not UTF-8.
     """
     path = pathlib.Path(path)
     if not path.is_file():
@@ -160,7 +156,7 @@ def _opened(file):
 
 def _stored(picture, file):
     """`tiff.Stored` of a Pillow picture that was opened from `file`."""
-    profile = _profile(picture, file)
+    profile = colours.stored_profile(picture, file)
     if picture.format == 'PNG' and _needs_libpng(file):
         pixels = _by_libpng(file)
         space = 'grey' if pixels.shape[-1] < 3 else 'rgb'
@@ -210,27 +206,6 @@ def _jpeg_steps(picture):
         return None
     steps = np.float32(tables[min(tables)]).reshape(8, 8)
     return steps.T if _orientation(picture) > 4 else steps  # turned by a quarter
-
-
-def _profile(picture, file):
-    """The bytes of the ICC profile that a Pillow picture has, or that its file says in other words; or None."""
-    file.seek(0)
-    start = file.read(65536)
-    code_points = re.search({'PNG': rb'\0\0\0\x04cICP(.)(.)', 'AVIF': rb'colrnclx\0(.)\0(.)', 'HEIF': rb'colrnclx\0(.)\0(.)'}.get(
-        picture.format, b'(?!)'), start, re.DOTALL)
-    if code_points:
-        found = colours.profile_of_code_points(*(code[0] for code in code_points.groups()))
-        if found:
-            return found
-    profile = picture.info.get('icc_profile')
-    if profile:
-        return profile
-    if picture.format == 'PNG' and 'gamma' in picture.info and 'srgb' not in picture.info:
-        return colours.profile_of_gamma(picture.info['gamma'], picture.info.get('chromaticity'))
-    with contextlib.suppress(Exception):  # Pillow raises whatever its parser meets
-        if picture.getexif().get_ifd(ExifTags.IFD.Interop).get(ExifTags.Interop.InteropIndex) == _ADOBE_RGB:
-            return colours.profile_of_gamma(256 / 563, colours.ADOBE_RGB)
-    return None
 
 
 def _needs_libpng(file):

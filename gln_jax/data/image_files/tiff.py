@@ -38,7 +38,6 @@ def stored(file, check_size):
     Args:
         file: binary, can seek.
         check_size: a function of width and height, which raises where these are too large.
-
     Raises:
         InputError: it is of a kind whose values have no known meaning. Others: what tifffile and its codecs find amiss.
     """
@@ -53,17 +52,18 @@ def stored(file, check_size):
             pixels, alpha, space = *_by_libtiff(file, number), 'rgb'
         else:
             pixels, alpha, space = _interpreted(page, _samples(page, tiff.filehandle.size))
-        return Stored(pixels, alpha, space, _bytes(page.tags.valueof(34675)), notes)
+        profile = page.tags.valueof(34675)
+        profile = bytes(profile) if isinstance(profile, (bytes, tuple, list, np.ndarray)) else None
+        return Stored(pixels, alpha, space, profile, notes)
 
 
 def _page(tiff):
     """(the page to use, its number or None where it is another's sub-page, notes)."""
     pages = [tiff.pages[number] for number in range(min(len(tiff.pages), MOST_PAGES))]
     candidates = [(page, number) for number, page in enumerate(pages)]
-    whole = [(page, number) for page, number in candidates if not _is_reduced(page) and not _is_mask(page)]
+    whole = [candidate for candidate in candidates if _is_whole(candidate[0])]
     if not whole:  # as cameras make them, which keep the picture in a sub-page
-        inside = [(sub, None) for page in pages for sub in page.pages or ()]
-        whole = [(page, number) for page, number in inside if not _is_reduced(page) and not _is_mask(page)]
+        whole = [(sub, None) for page in pages for sub in page.pages or () if _is_whole(sub)]
     if not whole:
         whole = [max(candidates, key=lambda candidate: candidate[0].imagewidth * candidate[0].imagelength)]
     first = whole[0][0]
@@ -75,12 +75,9 @@ def _page(tiff):
     return page, number, (f'has {len(whole)} pages, of which the first is used',) if len(whole) > 1 else ()
 
 
-def _is_reduced(page):
-    return bool(page.subfiletype & _REDUCED)  # or SubfileType, which is older: tifffile takes both
-
-
-def _is_mask(page):
-    return bool(page.subfiletype & _MASK) or page.photometric == 4
+def _is_whole(page):
+    """Whether it is neither a reduced picture nor a mask; tifffile takes NewSubfileType and SubfileType, which is older."""
+    return not page.subfiletype & (_REDUCED | _MASK) and page.photometric != 4
 
 
 def _is_thumbnail_of(first, page):
@@ -95,8 +92,8 @@ def _samples(page, file_size):
     kind = _NAMES.get(page.photometric)
     if kind:
         raise errors.InputError(f'cannot be read: its pixels are {kind}; convert it to 8-bit or 16-bit RGB first')
-    formats = _set(page.sampleformat)
-    if not formats <= (_UNSIGNED | _SIGNED if page.photometric in (_CIELAB, _ICCLAB) else _UNSIGNED):
+    formats = page.sampleformat if isinstance(page.sampleformat, (tuple, list)) else [int(page.sampleformat)]
+    if not set(formats) <= (_UNSIGNED | _SIGNED if page.photometric in (_CIELAB, _ICCLAB) else _UNSIGNED):
         raise errors.InputError(f'cannot be read: {_bits(page)} bits per pixel and channel, signed or with a fraction, and '
                                 'without a known range; convert it to 8 or 16 bits first')
     if page.imagedepth != 1 or page.samplesperpixel > 32:
@@ -147,8 +144,8 @@ def _full_range(samples, bits):
         return samples.astype(np.uint8 if bits == 8 else np.uint16, copy=False)
     if bits > 16:
         return (samples >> (bits - 16)).astype(np.uint16)
-    dtype, most, of = (np.uint8, 255, 2**bits - 1) if bits < 8 else (np.uint16, 65535, 2**bits - 1)
-    return ((samples.astype(np.uint32) * most + of // 2) // of).astype(dtype)
+    most, of = 255 if bits < 8 else 65535, 2**bits - 1
+    return ((samples.astype(np.uint32) * most + of // 2) // of).astype(np.uint8 if bits < 8 else np.uint16)
 
 
 def _looked_up(page, indices):
@@ -195,11 +192,3 @@ def _bits(page):
     if not isinstance(page.bitspersample, int) or not 1 <= page.bitspersample <= 64:
         raise ValueError(f'{page.bitspersample} bits per channel')
     return page.bitspersample
-
-
-def _set(values):
-    return set(values) if isinstance(values, (tuple, list)) else {int(values)}
-
-
-def _bytes(value):
-    return bytes(value) if isinstance(value, (bytes, tuple, list, np.ndarray)) else None

@@ -23,12 +23,9 @@ def with_end(file, format_, error):
     """
     file.seek(0)
     data = file.read().rstrip(b'\xff')  # half a marker
-    end = _ENDS.get(format_)
-    if end is None:
+    if format_ not in _ENDS or format_ in ('JPEG', 'MPO') and _missing(data) > MOST_MISSING:
         raise error
-    if format_ in ('JPEG', 'MPO') and _missing(data) > MOST_MISSING:
-        raise error
-    return io.BytesIO(data + end)
+    return io.BytesIO(data + _ENDS[format_])
 
 
 def _missing(data):
@@ -57,15 +54,15 @@ def _scans(data):
             elif marker == 0xda:
                 count, (first, last, bits) = segment[0], segment[-3:]
                 if not (progressive and bits & 15):  # the lowest bit comes in another scan
-                    told = range(first, last + 1) if progressive else range(64)
-                    coefficients |= {(component, number) for component in segment[1:1 + 2 * count:2] for number in told}
+                    sent = range(first, last + 1) if progressive else range(64)
+                    coefficients |= {(component, number) for component in segment[1:1 + 2 * count:2] for number in sent}
         return progressive, bool(components) and len(coefficients) == 64 * len(components)
     except (IndexError, ValueError):
         return False, False
 
 
 def _segments(data):
-    """(marker, content) of a JPEG's segments, in turn; the coded pixels between them are passed over."""
+    """(marker, content) of a JPEG's segments, in order; the coded pixels between them are passed over."""
     at = 2
     while (at := data.find(b'\xff', at)) >= 0 and at + 4 <= len(data):
         marker = data[at + 1]
