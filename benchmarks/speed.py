@@ -125,7 +125,7 @@ class _Measured:
     """A network that restores and trains in one form of its convolutions, and the best times of both."""
 
     def __init__(self, config, form):
-        self.state, self.batch = devices.placed(steps.create_state(config)), _faces(config)
+        self.state, self.batch = devices.placed(_first_state(config)), _faces(config)
         self.generator = jax.device_get(self.state.generator)
         self.parameters = factory.parameter_count(self.generator)
         self.lr = images.degrade(jnp.asarray(self.batch, jnp.float32) / 255, config.scale, config.degradation)
@@ -152,6 +152,10 @@ def _faces(config):
     return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
 
 
+def _first_state(config):
+    return jax.jit(lambda: steps.create_state(config))()
+
+
 def _training_update(config):
     return devices.mapped(steps.generator_update(config, optimizers.reconstruction_optimizer(config), adversarial=False))
 
@@ -172,7 +176,7 @@ def _cold_starts(options, dtype):
 
 def _take_first_step(config, cache):
     compilation.keep(cache)
-    state = devices.placed(steps.create_state(config))
+    state = devices.placed(_first_state(config))
     jax.block_until_ready(_training_update(config)(state, devices.split(_faces(config))))
 
 
