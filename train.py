@@ -88,7 +88,8 @@ def _config_from(arguments):
     if rest:
         raise errors.InputError(f'{rest[0]}: not understood; settings are given as --config.SETTING=VALUE')
     if config is None:
-        there = ', '.join(sorted(str(path) for path in pathlib.Path('configs').glob('*.py')))
+        there = ', '.join(sorted(str(path) for path in pathlib.Path('configs').glob('*.py')
+                                 if path.stem != 'variants'))
         raise errors.InputError(f'--config is missing; give one of {there}')
     return config
 

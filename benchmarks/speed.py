@@ -27,6 +27,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from configs import variants
 from gln_jax import images
 from gln_jax import config as settings
 from gln_jax.evaluation import scoring
@@ -90,7 +91,7 @@ def multiply_adds(config):
 def _config(network, scale, dtype, batch_size):
     config = settings.default()
     config.name, config.scale, config.compute_dtype = network, scale, dtype
-    settings.set_network(config, network)
+    variants.set_network(config, network)
     config.reconstruction.batch_size = batch_size
     config.adversarial.turns = 0
     settings.check(config)
@@ -185,7 +186,7 @@ def _parser():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     words, numbers = lambda text: text.split(','), lambda text: [int(number) for number in text.split(',')]
     parser.add_argument('--networks', type=words, default=['fast', 'gln4', 'gln8'], metavar='NAME[,NAME...]',
-                        help=f'of {", ".join(settings.VARIANTS)} (default: fast,gln4,gln8)')
+                        help=f'of {", ".join(variants.VARIANTS)} (default: fast,gln4,gln8)')
     parser.add_argument('--scales', type=numbers, default=[8, 4], metavar='N[,N...]', help='4, 8 or both (default: 8,4)')
     parser.add_argument('--batch-sizes', type=numbers, default=[16], metavar='N[,N...]', help='(default: 16)')
     parser.add_argument('--dtypes', type=_one_of(DTYPES), metavar='NAME[,NAME...]',

@@ -4,6 +4,7 @@ It sees 12,800 faces in about 3 minutes on 2 CPU cores and is then 2.5 dB above 
 seen.
 """
 
+from configs import variants
 from gln_jax import config as settings
 
 
@@ -19,4 +20,4 @@ def get_config(variant=''):
     config.adversarial.turns = 0
     config.checkpoint.every_steps = 200
     config.log.pictures_every_steps = 100
-    return settings.with_variant(config, variant)
+    return variants.with_variant(config, variant)

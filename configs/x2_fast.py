@@ -5,8 +5,7 @@
 Cost, score: none yet, as it was not trained. Its body may come from a network at 4x: --init=x4-photo.
 """
 
-from configs import x8_fast
-from gln_jax import config as settings
+from configs import variants, x8_fast
 
 
 def get_config(variant=''):
@@ -18,4 +17,4 @@ def get_config(variant=''):
     config.reconstruction.steps = 2400
     config.reconstruction.batch_size = 32
     config.checkpoint.every_steps = 200
-    return settings.with_variant(config, variant)
+    return variants.with_variant(config, variant)

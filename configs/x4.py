@@ -5,6 +5,7 @@ Score: not trained to the end yet. On a CPU, `:gn`, then `:gln4` from it, then `
 `x4-fast` at last, made the weights `x4` in 12 hours (docs/training_log.md has the commands).
 """
 
+from configs import variants
 from gln_jax import config as settings
 
 
@@ -12,4 +13,4 @@ def get_config(variant=''):
     config = settings.default()
     config.name = 'x4'
     config.scale = 4
-    return settings.with_variant(config, variant)
+    return variants.with_variant(config, variant)

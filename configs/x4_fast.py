@@ -5,8 +5,7 @@ Score: 30.45 dB on val, where bicubic has 27.77; with 216,000 faces more, and th
 With the rate of `configs/x8_fast.py`, 3e-3, the loss jumped to twice its value again and again from step 290 on.
 """
 
-from configs import x8_fast
-from gln_jax import config as settings
+from configs import variants, x8_fast
 
 
 def get_config(variant=''):
@@ -18,4 +17,4 @@ def get_config(variant=''):
     config.reconstruction.batch_size = 32
     config.adversarial.weight = '3e5'  # as at 8x, where the squared error is three times as large
     config.checkpoint.every_steps = 200
-    return settings.with_variant(config, variant)
+    return variants.with_variant(config, variant)

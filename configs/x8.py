@@ -7,6 +7,7 @@ Score: not trained to the end yet. On one CPU core, `:gn` (the global network al
 3.1 dB on studio portraits (docs/training_log.md has the commands).
 """
 
+from configs import variants
 from gln_jax import config as settings
 
 
@@ -14,4 +15,4 @@ def get_config(variant=''):
     config = settings.default()
     config.name = 'x8'
     config.scale = 8
-    return settings.with_variant(config, variant)
+    return variants.with_variant(config, variant)

@@ -5,11 +5,12 @@ to fool the discriminator by a fine chequered pattern before that can answer; so
 then unlearns it (docs/studies.md). There are many cycles because the EMA, which is what evaluation sees, follows slowly.
 """
 
+from configs import variants
 from gln_jax import config as settings
 
 
 def get_config(variant=''):
-    return settings.with_variant(recipe(), variant)
+    return variants.with_variant(recipe(), variant)
 
 
 def recipe():

@@ -13,11 +13,13 @@ import json
 
 import jax
 import jax.export
+import jax.numpy as jnp
 import numpy as np
 
 from gln_jax import config as settings
 from gln_jax import images, weights
 from gln_jax.models import factory
+from gln_jax.photos import consistency
 from gln_jax.runtime import command_line, errors, files, precision
 
 PLATFORMS = 'cpu', 'cuda', 'tpu'
@@ -36,29 +38,54 @@ def onnx(loaded):
         'card': json.dumps(loaded.card), 'digest': digest, 'license': LICENSE, 'name': loaded.description,
         'degradation': loaded.config.degradation}
     try:
-        return onnx_graph.model(lambda lr: apply(parameters, lr), shape, metadata)
+        return onnx_graph.model(lambda lr: (apply(parameters, lr),), {'lr': ('n', *shape)}, ['hr'], metadata)
     except NotImplementedError as error:
         raise errors.InputError(f'{loaded.description}: {error}; --format=stablehlo takes any network') from error
 
 
-def onnx_between(loaded, partner, adversarial=None):
-    """The bytes of an ONNX file with a second input, float32 'share' []: so far from `partner`'s parameters to `loaded`'s.
+def onnx_restoring(loaded):
+    """The bytes of an ONNX file that restores one face as `face_upsampling.restore` does, by parameters that it is given.
 
-    With `adversarial`, the network that was trained on from `partner` against a discriminator, there is a third, float32
-    'sharpness' []: so far all goes along the way from `partner` to it, as `weights.sharpened` does. Each is a `weights.Loaded`
-    of one kind of network; a share may be above 1.
+    It takes float32 'lr', RGBA [1, s, s, 4] in 0..255, whose A does not count; 'parameters' [n], as `flat_parameters`; 'slack'
+    [1, 8, 8], as `consistency.slack`. It gives 'restored' and 'bicubic', RGBA [1, 128, 128, 4] in 0..255, not clipped;
+    'luminance' [1, 128, 128, 1] in [0, 1]; 'consistency', in dB [2], of what the network gave and of what is returned.
     """
     from gln_jax.models import onnx_graph
-    apply, _, shape, _ = _network(loaded)
-    start, end = _network(partner)[1], _network(loaded)[1]
-    sharp = [_network(each)[1] for each in (adversarial,) if each]
+    apply, parameters, (size, _, _), _ = _network(loaded)
+    of_degradation = loaded.config.scale, loaded.config.degradation
+    leaves, tree = jax.tree.flatten(jax.tree.map(_filters_first, parameters))
+    ends = np.cumsum([leaf.size for leaf in leaves]).tolist()
 
-    def between(lr, share, *sharpness):
-        back = 1 - sum(sharpness, share)
-        return apply(weights.mixed((back, start), (share, end), *zip(sharpness, sharp)), lr)
+    def restore(lr, flat, slack):
+        each = [flat[end - leaf.size:end].reshape(leaf.shape) for leaf, end in zip(leaves, ends)]
+        rgb = jnp.clip(lr[..., :3] / 255, 0, 1)
+        y, enlarged = images.luminance(rgb), images.upsample(rgb, loaded.config.scale, 'bicubic')
+        hr = jnp.clip(apply(jax.tree.map(_filters_last, jax.tree.unflatten(tree, each)), y), 0, 1)
+        of_network = consistency.consistency(hr, y, *of_degradation)
+        hr = consistency.back_projected(hr, y, *of_degradation, slack)
+        of_result = consistency.consistency(hr, y, *of_degradation, slack)
+        restored = enlarged + hr - images.luminance(enlarged)  # the colours are those of bicubic interpolation
+        opaque = [jnp.concatenate([255 * each, 0 * each[..., :1] + 255], axis=-1) for each in (restored, enlarged)]
+        return *opaque, hr, jnp.concatenate([of_network, of_result])
 
-    return onnx_graph.model(between, shape, {'name': f'between {partner.description} and {loaded.description}', 'license': LICENSE},
-                            ['share', *['sharpness'] * len(sharp)])
+    inputs = {'lr': (1, size, size, 4), 'parameters': (ends[-1],), 'slack': (1, 8, 8)}
+    return onnx_graph.model(restore, inputs, ('restored', 'bicubic', 'luminance', 'consistency'),
+                            {'name': f'restores with parameters such as those of {loaded.description}', 'license': LICENSE})
+
+
+def flat_parameters(loaded):
+    """The parameters float16 [n] of a `weights.Loaded`, one after the other as `onnx_restoring` takes them."""
+    parameters = jax.tree.map(_filters_first, _network(loaded)[1])
+    return np.concatenate([leaf.ravel() for leaf in jax.tree.leaves(parameters)]).astype(np.float16)
+
+
+def _filters_first(parameter):
+    """Kernels as ONNX has them, so that they need not be transposed for each face."""
+    return parameter.transpose(3, 2, 0, 1) if parameter.ndim == 4 else parameter
+
+
+def _filters_last(parameter):
+    return parameter.transpose(2, 3, 1, 0) if parameter.ndim == 4 else parameter
 
 
 def stablehlo(loaded):

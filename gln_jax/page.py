@@ -18,15 +18,15 @@ import tempfile
 import numpy as np
 
 from gln_jax import export, images, weights
-from gln_jax.photos import consistency, detection, eyes, face_upsampling, uncertainty
+from gln_jax.photos import detection, eyes, face_upsampling, uncertainty
 from gln_jax.runtime import command_line, errors, files
 
 WEB = pathlib.Path(__file__).parents[1] / 'web'
 """Our own part of the page, in a clone of the project."""
 
 ONNXRUNTIME = 'ort.wasm.bundle.min.mjs', 'ort-wasm-simd-threaded.wasm'
-DETECTION = ('LEAST_LIKENESS', 'LEAST_SCORE', 'CLEAR_SCORE', 'COARSELY_SEARCHED_PIXELS', 'LARGEST_ENLARGEMENT', 'ENLARGEMENT', 'SMALLEST',
-             'SAME_FACE', 'ZOOMS', 'STEADY', 'FACE_WIDTH', 'BOX_EYES')
+DETECTION = ('LEAST_LIKENESS', 'LEAST_SCORE', 'CLEAR_SCORE', 'COARSELY_SEARCHED_PIXELS', 'LARGEST_ENLARGEMENT', 'ENLARGEMENT',
+             'TURNED_PIXELS', 'ROLLS', 'UPRIGHT', 'SMALLEST', 'SAME_FACE', 'ZOOMS', 'STEADY', 'FACE_WIDTH', 'BOX_EYES')
 """Settings of `detection` that the page's search has in common with it."""
 
 
@@ -67,42 +67,61 @@ def _write_networks(folder):
     """Writes the networks, YuNet, the matrices as float32 in numbers.bin, and settings.json, which says what they are."""
     with np.load(eyes.FILE) as file:
         matrices = {name: file[name] for name in file.files}
-    upsamplers, networks = face_upsampling.load_each_scale(), []
+    matrices['halves'] = np.arange(2**16, dtype=np.uint16).view(np.float16)  # what the bits of a 16-bit number stand for
+    upsamplers, networks, first = face_upsampling.load_each_scale(), [], ['numbers.bin', 'yunet.onnx', ONNXRUNTIME[1]]
     for upsampler in upsamplers:
-        name, scale, degradation = upsampler.description, upsampler.scale, upsampler.degradation
-        if degradation == 'bicubic':
+        name = upsampler.description
+        if upsampler.degradation == 'bicubic':
             raise errors.InputError(f'{name}: the page reduces faces by the Gaussian blur, and this network takes bicubic ones')
         loaded = weights.load_generator(name)
-        partner = loaded.card.get('undamaged')  # photographs are restored by weights between both
-        files.write(folder / f'{name}.onnx', export.onnx_between(loaded, weights.load_generator(partner)) if partner else export.onnx(loaded))
-        matrices[f'back of {name}'] = consistency.back_projection(images.FACE_SIZE, scale, degradation)
-        networks.append({'name': name, 'scale': scale, 'blur_sigma': images.BLUR_SIGMA[scale],
-                         'limit': _limit(upsamplers, upsampler), 'shares': face_upsampling.WAYS if partner else None,
-                         'own_share': loaded.card.get('share', 1.0),
-                         'calibration': _calibration(upsampler.calibration)})
+        files.write(folder / f'{name}.onnx', export.onnx_restoring(loaded))
+        parts, limits = _between(loaded)
+        for each, *_ in parts:
+            files.write(folder / f'{each.description}.bin', export.flat_parameters(each).astype('<f2').tobytes())
+        parameters = [(f'{each.description}.bin', *times) for each, *times in parts]
+        first += [f'{name}.onnx', *(file for file, *times in parameters if any(times[:2]))]
+        networks.append({'name': name, 'scale': upsampler.scale, 'blur_sigma': images.BLUR_SIGMA[upsampler.scale],
+                         'limit': _limit(upsamplers, upsampler), 'ways': face_upsampling.WAYS if 'undamaged' in loaded.card else None,
+                         'parameters': parameters, 'calibration': limits})
     files.write(folder / 'yunet.onnx', _yunet())
     starts = np.cumsum([0, *(matrix.size for matrix in matrices.values())]).tolist()
     files.write(folder / 'numbers.bin', np.concatenate([matrix.ravel() for matrix in matrices.values()]).astype('<f4').tobytes())
-    loaded = ['numbers.bin', 'yunet.onnx', ONNXRUNTIME[1], *(f'{network["name"]}.onnx' for network in networks)]
     files.write(folder / 'settings.json', json.dumps({
-        'files': [{'name': name, 'bytes': (folder / name).stat().st_size} for name in loaded], 'networks': networks,
+        'files': {file.name: file.stat().st_size for file in folder.iterdir()}, 'first': first,
+        'networks': networks, 'dial': any(each[3] for network in networks for each in network['parameters']),
         'matrices': {name: [start, matrix.size] for (name, matrix), start in zip(matrices.items(), starts)},
         'template_eyes': images.TEMPLATE_EYES, 'luminance_weights': images.LUMINANCE_WEIGHTS,
-        'back_projections': consistency.TURNS, 'unsure': uncertainty.UNSURE, 'tiny': uncertainty.TINY,
+        'unsure': uncertainty.UNSURE, 'tiny': uncertainty.TINY,
         'detection': {name: getattr(detection, name) for name in DETECTION},
         'eyes': {'SIZES': {size: [least, None if most == np.inf else most] for size, (least, most) in eyes.SIZES.items()},
                  'STEPS': eyes.STEPS, 'LARGEST_DISTANCE': eyes.LARGEST_DISTANCE}}, indent=1))
+
+
+def _between(loaded):
+    """([(weights.Loaded, a, b, c)], [limits of warnings without and with full sharpness], None where there are none) of a network.
+
+    It restores by the sum of these parameters, each times a + b * share + c * sharpness; the share is
+    `face_upsampling.WAYS`'s for the photograph's JPEG.
+    """
+    parts, plain, ends = [[loaded, 1, 0, 0]], loaded, [loaded, loaded]
+    if 'undamaged' in loaded.card:
+        plain, way = weights.load_generator(loaded.card['undamaged']), 1 / loaded.card.get('share', 1.0)
+        parts = [[loaded, 0, way, 0], [plain, 1, -way, 0]]
+    try:
+        ends[1] = weights.sharpened(loaded, 1)
+        parts[-1][3] = -1
+        parts.append([weights.pair_of(plain)[1], 0, 0, 1])
+    except errors.InputError:  # there is no dial for it
+        pass
+    limits = [uncertainty.from_dict(end.card['trust']) for end in ends if 'trust' in end.card]
+    return parts, [{'mean': known.means[0], 'deviation': known.deviations[0], 'most': known.most_doubt_by_consistency}
+                   for known in limits] or None
 
 
 def _limit(upsamplers, upsampler):
     """Pixels that a face may span for this network to restore it, to a hundredth."""
     return max(hundredths for hundredths in range(100 * images.FACE_SIZE)
                if face_upsampling.for_size(upsamplers, hundredths / 100) is upsampler) / 100 + 0.01
-
-
-def _calibration(known):
-    """Of a `uncertainty.Calibration`, what judges by the consistency alone; None where there is none."""
-    return known and {'mean': known.means[0], 'deviation': known.deviations[0], 'most': known.most_doubt_by_consistency}
 
 
 def _yunet():

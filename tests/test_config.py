@@ -3,6 +3,7 @@ import math
 
 import pytest
 
+from configs import variants
 from gln_jax import config as settings
 from gln_jax.runtime import errors
 from gln_jax.training import schedule
@@ -81,33 +82,33 @@ def test_source_weights():
 
 
 def test_variants_change_the_network_the_recipe_and_the_name():
-    config = settings.with_variant(settings.default(), 'gln4,paper')
+    config = variants.with_variant(settings.default(), 'gln4,paper')
     assert (config.network, config.name, config.optimizer.name) == ('gln4', 'x8_gln4_paper', 'sgd')
     assert (config.reconstruction.batch_size, config.optimizer.learning_rate) == (5, 1e-8)
     settings.check(config)
 
 
 def test_a_variant_may_be_a_size_of_the_fast_network():
-    config = settings.with_variant(settings.default(), 'fast_small')
+    config = variants.with_variant(settings.default(), 'fast_small')
     assert (config.name, config.network, config.fast.width) == ('x8_fast_small', 'fast', 64)
-    assert settings.of_file('configs/x8_fast.py:fast_large').name == 'x8_fast_large'
-    assert settings.of_file('configs/x8_fast.py').fast == settings.default().fast
+    assert variants.of_file('configs/x8_fast.py:fast_large').name == 'x8_fast_large'
+    assert variants.of_file('configs/x8_fast.py').fast == settings.default().fast
 
 
 def test_a_variant_may_be_what_a_config_is_already():
-    assert settings.of_file('configs/x8.py:gln8') == settings.of_file('configs/x8.py')
-    assert settings.of_file('configs/x8_fast.py:fast') == settings.of_file('configs/x8_fast.py')
+    assert variants.of_file('configs/x8.py:gln8') == variants.of_file('configs/x8.py')
+    assert variants.of_file('configs/x8_fast.py:fast') == variants.of_file('configs/x8_fast.py')
 
 
 def test_the_papers_recipe_is_that_of_any_config():
-    ours, papers = (settings.of_file(f'configs/{name}.py:gln8,paper') for name in ('x8_fast', 'x8'))
+    ours, papers = (variants.of_file(f'configs/{name}.py:gln8,paper') for name in ('x8_fast', 'x8'))
     differing = settings.differences(ours, papers)
     assert all(line.startswith(('name:', 'fast.', 'reconstruction.steps:')) for line in differing), differing
 
 
 def test_an_unknown_variant_lists_those_known():
     with pytest.raises(errors.InputError, match="'gln5' is not known; choose of gln8, gln6, gln4, .*paper"):
-        settings.with_variant(settings.default(), 'gln5')
+        variants.with_variant(settings.default(), 'gln5')
 
 
 def test_differences_name_fields_and_leave_out_those_that_may_change():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks import speed
+from configs import variants
 from gln_jax import images
 from gln_jax import config as settings
 from gln_jax.models import factory, fast
@@ -43,7 +44,7 @@ def test_depth_to_space_puts_the_channels_of_a_position_side_by_side():
 def test_a_size_takes_what_it_is_said_to(scale, size, least, most):
     config = settings.default()
     config.scale = scale
-    settings.set_network(config, size)
+    variants.set_network(config, size)
     assert least < speed.multiply_adds(config) < most
     generator = jax.eval_shape(factory.generator(config).init, jax.random.key(0), jnp.zeros((1, 128 // scale, 128 // scale, 1)))
     assert 2 * factory.parameter_count(generator) < 10e6, 'two bytes each, a weights file would be above 10 MB'

@@ -60,9 +60,9 @@ def test_the_rules_are_those_of_the_design():
     assert MAY_IMPORT.items() <= rules.items()
 
 
-def test_nothing_of_the_package_imports_its_tools_and_benchmarks():
+def test_nothing_of_the_package_imports_tools_benchmarks_or_configs():
     wrong = [f'{file.relative_to(ROOT)}:{line} imports {module}' for file, line, module in imports()
-             if 'gln_jax' in file.relative_to(ROOT).parts and module.split('.')[0] in ('tools', 'benchmarks')]
+             if 'gln_jax' in file.relative_to(ROOT).parts and module.split('.')[0] in ('tools', 'benchmarks', 'configs')]
     assert not wrong, '\n'.join(wrong)
 
 

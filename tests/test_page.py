@@ -31,7 +31,7 @@ CHROMIUM = shutil.which('chromium') or shutil.which('chromium-browser') or shuti
 FLAGS = ('--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking '
          '--disable-component-update --disable-sync').split()
 DONE = re.compile(r'found|:|Saved')
-SECONDS = 60
+SECONDS = 120
 SEND = "place => fetch(place).then(() => 'sent', () => 'refused')"
 
 
@@ -76,7 +76,7 @@ def browser(playwright):
 def tab(browser, address):
     """A tab with the page, whose networks one photograph after the other uses; `.asked` are the addresses it asked for."""
     tab = browser.new_page(viewport={'width': 1100, 'height': 900})
-    tab.asked, tab.errors = [], []
+    tab.asked, tab.errors, tab.shown = [], [], None
     tab.on('request', lambda request: tab.asked.append((request.method, request.url)))
     tab.on('pageerror', lambda error: tab.errors.append(str(error)))
     tab.goto(address)
@@ -90,19 +90,27 @@ def upsamplers():
 
 def choose(tab, file):
     """Gives the page a photograph and waits for its faces; returns the message."""
-    tab.evaluate("document.querySelector('#message').textContent = ''")
-    tab.set_input_files('#choose', file)
-    return message(tab)
+    return message(tab, lambda: tab.set_input_files('#choose', file))
 
 
 def take_example(tab):
     """Gives the page its example and waits for its faces; returns the message."""
+    found = message(tab, lambda: tab.click('#example'))
+    tab.shown = 'example'
+    return found
+
+
+def show_example(tab):
+    """Sees to it that the faces of the example are shown, which are searched only where others are."""
+    if tab.shown != 'example':
+        take_example(tab)
+
+
+def message(tab, act):
+    """What the page says in the end of what `act` makes it do."""
+    tab.shown = None
     tab.evaluate("document.querySelector('#message').textContent = ''")
-    tab.click('#example')
-    return message(tab)
-
-
-def message(tab):
+    act()
     tab.locator('#message', has_text=DONE).wait_for(timeout=1000 * SECONDS)
     return tab.inner_text('#message')
 
@@ -150,8 +158,9 @@ def photograph(number):
 
 def test_the_example_is_found_and_restored_as_in_python(tab, folder, upsamplers):
     assert 'not evidence' in tab.inner_text('.caution')
-    assert not [url for _, url in tab.asked if url.endswith('.onnx')], 'networks are loaded before they are needed'
+    assert not asked_for(tab, '.onnx', '.bin'), 'networks are loaded before they are needed'
     assert take_example(tab) == '6 faces found.'
+    assert not asked_for(tab, '-gan.bin'), 'what makes faces sharper is loaded before it is needed'
     pixels = np.asarray(Image.open(folder / 'example.png').convert('RGB'))
     eyes = eyes_of(tab)
     known = sorted(face.eyes for face in detection.detect(pixels))
@@ -160,7 +169,7 @@ def test_the_example_is_found_and_restored_as_in_python(tab, folder, upsamplers)
     expected = [by_python(folder / 'example.png', [pair], upsamplers).faces[0] for pair in eyes]
     for mine, theirs in zip(restored(tab), expected, strict=True):
         assert np.abs(mine.astype(int) - theirs.restored).max() <= 2
-    facts = tab.eval_on_selector_all('.facts', 'all => all.map(each => each.textContent)')
+    facts = tab.eval_on_selector_all('.card .facts', 'all => all.map(each => each.textContent)')
     for text, face in zip(facts, expected, strict=True):
         assert f'Spans {face.source_pixels:.0f} pixels; restored from {len(face.lr)}x{len(face.lr)}' in text
         shown = re.search(r'Consistency (above 90|[\d.]+) dB', text)[1]
@@ -168,6 +177,60 @@ def test_the_example_is_found_and_restored_as_in_python(tab, folder, upsamplers)
     texts = tab.eval_on_selector_all('.warning', 'all => all.map(each => each.textContent)')
     assert [bool(text) for text in texts] == [bool(face.trust.warnings) for face in expected]
     assert not tab.errors
+
+
+def asked_for(tab, *endings):
+    return [url for _, url in tab.asked if url.endswith(endings)]
+
+
+def test_tilted_faces_are_found_as_in_python(tab, folder, tmp_path, upsamplers):
+    crop = Image.open(folder / 'example.png').convert('RGB').crop((0, 0, 64, 64)).resize((100, 100), Image.Resampling.BICUBIC)
+    picture = Image.new('RGB', (300, 100), (120, 120, 115))
+    for place, degrees in enumerate((45, 180, -90)):
+        picture.paste(crop.rotate(degrees, Image.Resampling.BICUBIC, fillcolor=(120, 120, 115)), (100 * place, 0))
+    picture.save(tmp_path / 'tilted.png')
+    assert choose(tab, tmp_path / 'tilted.png') == '3 faces found.'
+    eyes = eyes_of(tab)
+    np.testing.assert_allclose(eyes, sorted(face.eyes for face in detection.detect(np.asarray(picture))), atol=0.05)
+    assert eyes[1][0][0] > eyes[1][1][0], 'of an upside-down face, the first eye is at the right'
+    tab.locator('.eyes').nth(1).fill(','.join(f'{value + 0.1:.3f}' for value in np.ravel(eyes[1])))
+    tab.locator('.eyes').nth(1).press('Enter')
+    all_are_restored(tab)
+    faces = by_python(tmp_path / 'tilted.png', eyes_of(tab), upsamplers).faces
+    assert max(np.abs(mine.astype(int) - face.restored).max() for mine, face in zip(restored(tab), faces, strict=True)) <= 2
+
+
+def test_the_dial_gives_the_faces_that_python_gives(tab, folder, tmp_path):
+    file = tmp_path / 'example.jpg'
+    Image.open(folder / 'example.png').convert('RGB').crop((64, 0, 192, 64)).save(file, quality=80)
+    assert choose(tab, file) == '2 faces found.'
+    plain = restored(tab)
+    for sharpness, move in ((1, lambda: tab.locator('#sharpness').press('End')), (0.4, lambda: tab.locator('#sharpness').fill('0.4'))):
+        move()
+        all_are_restored(tab)
+        expected = by_python(file, eyes_of(tab), face_upsampling.load_each_scale(batch_size=1, sharpness=sharpness))
+        for mine, face, before in zip(restored(tab), expected.faces, plain, strict=True):
+            assert np.abs(mine.astype(int) - face.restored).max() <= 2
+            assert np.abs(mine.astype(int) - before).max() > 4 * sharpness
+    assert {url.rpartition('/')[2] for url in asked_for(tab, '-gan.bin')} == {'x8-fast-gan.bin', 'x4-fast-gan.bin'}
+    tab.locator('#sharpness').press('Home')
+    all_are_restored(tab)
+    np.testing.assert_array_equal(restored(tab), plain)
+
+
+def test_a_file_is_dropped(tab, folder):
+    def dropped(add):
+        transfer = tab.evaluate_handle(f'data => {{ const transfer = new DataTransfer(); {add}; return transfer; }}',
+                                       base64.b64encode((folder / 'example.png').read_bytes()).decode())
+        tab.dispatch_event('#drop', 'dragover', {'dataTransfer': transfer})
+        assert tab.locator('#drop.over').count() == 1
+        tab.dispatch_event('#drop', 'drop', {'dataTransfer': transfer})
+
+    add_file = "transfer.items.add(new File([Uint8Array.from(atob(data), byte => byte.charCodeAt(0))], 'face.png'))"
+    assert message(tab, lambda: dropped(add_file)) == '6 faces found.'
+    assert tab.locator('#drop.over').count() == 0
+    assert message(tab, lambda: dropped("transfer.setData('text/plain', 'a link')")) == 'What was dropped is no file: save the picture first.'
+    assert len(eyes_of(tab)) == 6
 
 
 def test_ten_photographs_are_restored_as_in_python(tab, tmp_path, upsamplers):
@@ -211,7 +274,7 @@ def test_no_byte_goes_anywhere_as_the_policy_forbids_it(tab, address):
 
 
 def test_an_eye_is_dragged_and_moved_by_keys_and_the_face_restored_again(tab, folder, upsamplers):
-    take_example(tab)
+    show_example(tab)
     before, first = eyes_of(tab), restored(tab)[0]
     eye = tab.get_by_label('Left eye of face 1')
     eye.scroll_into_view_if_needed()
@@ -237,7 +300,7 @@ def test_an_eye_is_dragged_and_moved_by_keys_and_the_face_restored_again(tab, fo
 
 
 def test_a_face_and_the_whole_picture_are_saved_as_python_makes_them(tab, tmp_path, folder, upsamplers):
-    take_example(tab)
+    show_example(tab)
     with tab.expect_download() as download:
         tab.locator('.card .save').first.click()
     assert download.value.suggested_filename == 'example_face_1.png'
@@ -284,6 +347,14 @@ def test_a_photograph_of_12_megapixels(tab, tmp_path, folder):
     assert choose(tab, tmp_path / 'large.jpg') == '6 faces found.'
 
 
+def test_a_file_that_the_server_lacks_is_told_in_one_line(browser, address):
+    tab = browser.new_page()
+    tab.route('**/yunet.onnx', lambda route: route.fulfill(status=404))
+    tab.goto(address)
+    assert take_example(tab) == 'example.png: yunet.onnx: the server answers 404; is the folder complete?'
+    tab.close()
+
+
 @pytest.mark.parametrize(['flag', 'words'], [('--js-flags=--jitless', 'WebAssembly'), ('--js-flags=--no-enable-sse4-1', 'SIMD')])
 def test_a_browser_without_webassembly_or_simd_is_told_in_one_line(playwright, address, flag, words):
     with playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, flag]) as browser:
@@ -293,18 +364,25 @@ def test_a_browser_without_webassembly_or_simd_is_told_in_one_line(playwright, a
         assert told.startswith('example.png: cannot be restored here') and words in told and '\n' not in told
 
 
-def test_it_fits_a_phone_and_is_read_without_scripts(browser, address):
+def test_it_fits_a_phone_takes_keys_and_is_read_without_scripts(browser, address, folder):
     tab = browser.new_page(viewport={'width': 320, 'height': 600}, java_script_enabled=False)
     tab.goto(address)
     assert 'not evidence' in tab.inner_text('main') and 'needs JavaScript' in tab.inner_text('main')
     tab.close()
     tab = browser.new_page(viewport={'width': 320, 'height': 600}, reduced_motion='reduce', color_scheme='dark')
     tab.goto(address)
-    take_example(tab)
+
+    def choose_by_keys():
+        tab.keyboard.press('Tab')
+        with tab.expect_file_chooser() as chooser:
+            tab.keyboard.press('Space')
+        chooser.value.set_files(folder / 'example.png')
+
+    assert message(tab, choose_by_keys) == '6 faces found.'
     assert tab.evaluate('document.documentElement.scrollWidth') <= 320
     assert tab.evaluate("getComputedStyle(document.querySelector('.card')).animationName") == 'none'
     assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == 'rgb(22, 22, 21)'
-    tab.locator('.slider input').first.focus()
+    tab.locator('.card .slider input').first.focus()
     tab.keyboard.press('ArrowRight')
     assert tab.evaluate("document.querySelector('.card').style.getPropertyValue('--share')") == '51%'
     tab.close()
@@ -317,8 +395,9 @@ def test_our_own_scripts_are_few_and_all_of_the_page_is_local(folder):
         assert not re.search(r'https?://', file.read_text()), file
     lock = json.loads((page.WEB / 'package-lock.json').read_text())
     assert lock['packages']['node_modules/onnxruntime-web']['integrity'].startswith('sha512-')
-    for file in json.loads((folder / 'settings.json').read_text())['files']:
-        assert (folder / file['name']).stat().st_size == file['bytes']
+    settings = json.loads((folder / 'settings.json').read_text())
+    assert all((folder / name).stat().st_size == size for name, size in settings['files'].items())
+    assert set(settings['first']) < set(settings['files'])
 
 
 def test_wrong_arguments_are_told_in_one_line(tmp_path, command, monkeypatch):

@@ -5,13 +5,14 @@ import types
 import pytest
 
 from gln_jax.runtime import provenance
+from tools import origin
 
 
 def test_scores_of_two_versions_of_the_code_are_not_mixed_without_a_word(monkeypatch, capsys):
     monkeypatch.setattr(provenance, 'commit', lambda: 'b')
-    assert provenance.with_this_commit([], 'out') == ['b'] and provenance.with_this_commit(['b'], 'out') == ['b']
+    assert origin.with_this_commit([], 'out') == ['b'] and origin.with_this_commit(['b'], 'out') == ['b']
     assert not capsys.readouterr().err
-    assert provenance.with_this_commit(['a'], 'out') == ['a', 'b']
+    assert origin.with_this_commit(['a'], 'out') == ['a', 'b']
     assert 'warning: out: what is there was scored at commit a, and this is b' in capsys.readouterr().err
 
 

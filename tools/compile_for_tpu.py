@@ -30,6 +30,7 @@ import jax
 from jax.experimental import topologies
 import numpy as np
 
+from configs import variants
 from gln_jax import images
 from gln_jax import config as settings
 from gln_jax.models import layers
@@ -73,7 +74,7 @@ def main(arguments=None):
     with errors.reported():
         _be_quiet()
         _check(options)
-        configs = {name: _as_on_tpu(settings.of_file(name)) for name in options.configs}
+        configs = {name: _as_on_tpu(variants.of_file(name)) for name in options.configs}
         kept = _kept(options.output)
         chips = {topology: _topology(topology) for topology in options.topologies}
         versions = {name: importlib.metadata.version(name) for name in ('jax', 'libtpu')}

@@ -191,7 +191,7 @@ class _Checkpoint:
         from gln_jax import config as settings
         from gln_jax.training import checkpoints, steps
         config = settings.default()
-        settings.set_network(config, 'srcnn')
+        config.network = 'srcnn'
         self._workdir = folder / 'run'
         if not (folder / 'saved').exists():
             shutil.rmtree(self._workdir, ignore_errors=True)  # of a process that was ended meanwhile

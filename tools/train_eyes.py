@@ -4,7 +4,7 @@
 
 DIR is a folder of aligned 128x128 faces (`gln_jax.data.folder_contents` says which); its train split alone is used. The same
 faces give the same matrices, to rounding. With 13,000 faces it takes 3 to 5 minutes and 2 GB of memory on one CPU core.
-The cascades for faces of 64 and 32 pixels were trained on 28,542 faces of nine sources, that of 16 on 12,898 of three.
+The file in the package was made of 28,542 faces of nine sources.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 // Finds faces and their eyes, as gln_jax/photos/detection.py, eyes.py and face_windows.py do. Eyes are [[x, y], [x, y]] in
-// pixels of the photograph, the left one in the image first. Photographs are searched upright only, which shows faces tilted by up to 30 degrees.
-import {after, areaTaps, cut, interpolated, inverse, picture, resampled, resized} from './images.js';
+// pixels of the photograph, the left one, seen with the face upright, first.
+import {after, areaTaps, bound, cut, extent, interpolated, inverse, moved, picture, resampled, resized, turned} from './images.js';
 const MOST_SEARCHED = 3_000_000;  // pixels, fewer than in Python: a browser has one core for it
 const STRIDES = [8, 16, 32], OVERLAP = 0.3;  // of YuNet, and of two boxes of which it keeps the better one
 const SIZE = 48, CELLS = 12, DIRECTIONS = 8, PITCH = 2, CORNER = [15, 11];  // of a window, as in face_windows.py
@@ -11,18 +11,19 @@ const middleOf = ([[x1, y1], [x2, y2]]) => [(x1 + x2) / 2, (y1 + y2) / 2];
 const farthest = (eyes, others) => Math.max(...eyes.map(([x, y], i) => Math.hypot(x - others[i][0], y - others[i][1])));
 
 /** The faces in a photograph (RGBA), the largest first: [{eyes}]. `yunet` is an ONNX session. */
-export async function find(photo, grey, yunet, ort, settings) {
-  const area = photo.width * photo.height, known = settings.detection;
-  const coarse = Math.min(known.LARGEST_ENLARGEMENT, Math.sqrt(known.COARSELY_SEARCHED_PIXELS / area));
-  const fine = Math.max(coarse, Math.min(known.ENLARGEMENT, Math.sqrt(MOST_SEARCHED / area)));
-  const finds = [];
-  for (const scale of fine > 1.5 * coarse ? [fine, coarse] : [fine]) finds.push(...await search(photo, scale, yunet, ort, known));
-  const candidates = finds.map(({eyes, score}) => {
+export async function find(photo, grey, yunet, ort, settings, progress) {
+  const known = settings.detection, [finds, searches] = [[], searchesOf(photo, known)];
+  for (const [number, {scale, roll}] of searches.entries()) {
+    finds.push(...await search(photo, scale, roll, yunet, ort, known));
+    progress((number + 1) / searches.length);
+  }
+  const candidates = finds.map(({eyes, score, isUpright}) => {
     const better = refine(grey, eyes, settings), isFace = better.likeness >= known.LEAST_LIKENESS;
-    return {eyes: isFace ? better.eyes : eyes, trust: isFace ? score + better.likeness / 2 : score >= known.CLEAR_SCORE ? score : 0};
+    const trust = isFace ? score + better.likeness / 2 : isUpright && score >= known.CLEAR_SCORE ? score : -Infinity;
+    return {eyes: isFace ? better.eyes : eyes, trust: trust + (isUpright ? known.UPRIGHT : 0)};
   });
   const kept = [];
-  for (const candidate of candidates.filter(each => each.trust).sort((one, other) => other.trust - one.trust)) {
+  for (const candidate of candidates.filter(each => each.trust > 0).sort((one, other) => other.trust - one.trust)) {
     const own = boxOf(candidate.eyes, known);
     const isNew = kept.map(other => boxOf(other.eyes, known)).every(other =>
       Math.hypot(own.x - other.x, own.y - other.y) > known.SAME_FACE * Math.max(own.width, other.width));
@@ -37,17 +38,34 @@ export function boxOf(eyes, {FACE_WIDTH, BOX_EYES}) {
   return {x: x - (0.5 - BOX_EYES) * across[1], y: y + (0.5 - BOX_EYES) * across[0], width: Math.hypot(...across)};
 }
 
-async function search(photo, scale, yunet, ort, {LEAST_SCORE}) {
-  const width = Math.max(1, Math.round(photo.width * scale)), height = Math.max(1, Math.round(photo.height * scale));
-  const copy = width === photo.width && height === photo.height ? photo : resized(photo, width, height);
-  const wide = 32 * Math.ceil(width / 32), high = 32 * Math.ceil(height / 32), planes = new Float32Array(3 * wide * high);
-  for (let row = 0, from = 0; row < height; row++) for (let column = 0; column < width; column++, from += copy.channels) {
-    for (let channel = 0; channel < 3; channel++) {
-      planes[(2 - channel) * wide * high + row * wide + column] = Math.min(255, Math.max(0, Math.round(copy.data[from + channel])));
-    }
+/** [{scale, roll in radians}] of each copy that is searched. */
+function searchesOf({width, height}, known) {
+  const area = width * height, coarse = Math.min(known.LARGEST_ENLARGEMENT, Math.sqrt(known.COARSELY_SEARCHED_PIXELS / area));
+  const fine = Math.max(coarse, Math.min(known.ENLARGEMENT, Math.sqrt(MOST_SEARCHED / area)));
+  const upright = (fine > 1.5 * coarse ? [fine, coarse] : [fine]).map(scale => ({scale, roll: 0}));
+  return [...upright, ...known.ROLLS.map(degrees => {
+    const roll = degrees * Math.PI / 180, [left, top, right, bottom] = extent(turned(roll), width, height);
+    return {scale: Math.min(coarse, Math.sqrt(known.TURNED_PIXELS / ((right - left) * (bottom - top)))), roll};
+  })];
+}
+
+/** What YuNet finds in a copy of the photograph, scaled, then turned within a black picture that just holds it. */
+async function search(photo, scale, roll, yunet, ort, {LEAST_SCORE}) {
+  const [across, down] = [photo.width, photo.height].map(length => Math.max(1, Math.round(length * scale)));
+  let copy = across === photo.width && down === photo.height ? photo : resized(photo, across, down), turn = turned(0);
+  if (roll) {
+    const [left, top, right, bottom] = extent(turned(roll), across, down);
+    const [width, height] = [right - left, bottom - top].map(length => Math.trunc(length) + 1);
+    turn = after([1, 0, (width - 1 - left - right) / 2, 0, 1, (height - 1 - top - bottom) / 2], turned(roll));
+    copy = interpolated(copy, turn, width, height, 'linear', true);
   }
-  const out = await yunet.run({input: new ort.Tensor('float32', planes, [1, 3, high, wide])});
-  const found = [];
+  const {width, height} = copy, back = inverse(turn);
+  const wide = 32 * Math.ceil(width / 32), high = 32 * Math.ceil(height / 32), planes = new Float32Array(3 * wide * high);
+  new Uint8ClampedArray(copy.data).forEach((value, i) => {
+    const place = Math.floor(i / copy.channels), channel = i % copy.channels;  // YuNet takes blue, green, red
+    if (channel < 3) planes[((2 - channel) * high + Math.floor(place / width)) * wide + place % width] = value;
+  });
+  const out = await yunet.run({input: new ort.Tensor('float32', planes, [1, 3, high, wide])}), found = [];
   for (const stride of STRIDES) {
     const [classes, objects, boxes, points] = ['cls', 'obj', 'bbox', 'kps'].map(name => out[`${name}_${stride}`].data);
     for (let i = 0; i < classes.length; i++) {
@@ -56,14 +74,17 @@ async function search(photo, scale, yunet, ort, {LEAST_SCORE}) {
       const corner = [i % (wide / stride), Math.floor(i / (wide / stride))];
       const at = (array, from, axis) => (corner[axis] + array[from + axis]) * stride;
       const [boxWidth, boxHeight] = [2, 3].map(side => Math.exp(boxes[4 * i + side]) * stride);
-      const eyes = [0, 2].map(from => [0, 1].map(axis =>
-        (at(points, 10 * i + from, axis) + 0.5) * [photo.width / width, photo.height / height][axis] - 0.5));
-      found.push({score, eyes, width: boxWidth, height: boxHeight,
+      const eyes = [0, 2].map(from => moved(back, [0, 1].map(axis => at(points, 10 * i + from, axis))).map((value, axis) =>
+        (value + 0.5) * [photo.width / across, photo.height / down][axis] - 0.5));
+      found.push({score, eyes, isUpright: !roll, width: boxWidth, height: boxHeight,
         x: at(boxes, 4 * i, 0) - boxWidth / 2, y: at(boxes, 4 * i, 1) - boxHeight / 2});
     }
   }
   return found.sort((one, other) => other.score - one.score).reduce((kept, face) =>
-    kept.every(other => overlap(face, other) <= OVERLAP) && distanceOf(face.eyes) > 0 ? [...kept, face] : kept, []);
+    kept.every(other => overlap(face, other) <= OVERLAP) ? [...kept, face] : kept, []).filter(({eyes}) => {
+    const [x, y] = middleOf(eyes), distance = distanceOf(eyes);  // of an odd picture, YuNet gives anything at all
+    return x >= 0 && y >= 0 && x < photo.width && y < photo.height && distance > 1 && distance < Math.max(photo.width, photo.height);
+  });
 }
 
 function overlap(one, other) {
@@ -76,7 +97,6 @@ function overlap(one, other) {
 export function refine(grey, start, settings) {
   const {eyes: known, matrices} = settings, distance = distanceOf(start), centre = middleOf(start);
   const size = Object.keys(known.SIZES).find(name => distance >= known.SIZES[name][0] && distance < (known.SIZES[name][1] ?? Infinity));
-  const bound = (value, least, most) => Math.trunc(Math.min(Math.max(value, least), most));
   const [[left, right], [top, bottom]] = [grey.width, grey.height].map((length, axis) => {
     const first = bound(centre[axis] - REACH * distance, 0, length - 1);
     return [first, bound(centre[axis] + REACH * distance + 1, first + 1, length)];
@@ -110,16 +130,10 @@ function steadied(grey, candidate, settings) {
   return {...candidate, eyes};
 }
 
-function product(vector, matrix, width) {
-  const sums = new Float64Array(width);
-  for (let i = 0; i < vector.length; i++) for (let j = 0; j < width; j++) sums[j] += vector[i] * matrix[i * width + j];
-  return sums;
-}
-
-const POOLING = Array.from({length: CELLS}, (_, cell) => {
-  const width = SIZE / CELLS, centre = (cell + 0.5) * width - 0.5;
-  return {first: 0, weights: Float64Array.from({length: SIZE}, (_, i) => Math.max(0, 1 - Math.abs(i - centre) / width) / width)};
-});
+const product = (vector, matrix, width) => Float64Array.from({length: width}, (_, column) =>
+  vector.reduce((sum, value, i) => sum + value * matrix[i * width + column], 0));
+const POOLING = Array.from({length: CELLS}, (_, cell) => ({first: 0, weights: Float64Array.from({length: SIZE},
+  (_, i) => Math.max(0, 1 - Math.abs((i + 0.5) * CELLS / SIZE - cell - 0.5)) * CELLS / SIZE)}));
 
 /** Histograms of the gradient's direction in the window that two eyes span, and a 1. */
 function features(image, [[x1, y1], [x2, y2]], [[u1, v1], [u2]]) {

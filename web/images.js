@@ -4,9 +4,8 @@
 // the first pixel that counts and the weights from there on.
 export const FACE = 128;
 const MARGIN = 4, OVERHANG = 2, FEATHER = 16, MATCHED_SIGMA = 8;
-export function picture(width, height, channels, data = new Float32Array(width * height * channels)) {
-  return {data, width, height, channels};
-}
+export const picture = (width, height, channels, data = new Float32Array(width * height * channels)) =>
+  ({data, width, height, channels});
 
 export function toTemplate([[x1, y1], [x2, y2]], [[u1, v1], [u2, v2]]) {
   const across = x2 - x1, down = y2 - y1, length = across ** 2 + down ** 2;
@@ -15,6 +14,7 @@ export function toTemplate([[x1, y1], [x2, y2]], [[u1, v1], [u2, v2]]) {
 }
 
 export const enlargement = factor => [factor, 0, (factor - 1) / 2, 0, factor, (factor - 1) / 2];
+export const turned = roll => [Math.cos(roll), -Math.sin(roll), 0, Math.sin(roll), Math.cos(roll), 0];
 export const after = ([a, b, x, c, d, y], [e, f, u, g, h, v]) =>
   [a * e + b * g, a * f + b * h, a * u + b * v + x, c * e + d * g, c * f + d * h, c * u + d * v + y];
 
@@ -22,7 +22,7 @@ export function inverse([a, b, x, c, d, y]) {
   const scale = 1 / (a * d - b * c);
   return [d * scale, -b * scale, (b * y - d * x) * scale, -c * scale, a * scale, (c * x - a * y) * scale];
 }
-
+export const bound = (value, least, most) => Math.trunc(Math.min(Math.max(value, least), most));
 export const moved = ([a, b, x, c, d, y], [u, v]) => [a * u + b * v + x, c * u + d * v + y];
 export const magnification = ([a, b, , c, d]) => Math.sqrt(Math.abs(a * d - b * c));
 
@@ -35,8 +35,7 @@ export function extent(transform, width, height) {
 /** Keys's kernel at distances of at least 0: a = -0.5 where pictures are resampled, -0.75 where OpenCV warps. */
 const keys = a => x => x < 1 ? ((a + 2) * x - a - 3) * x * x + 1 : x < 2 ? ((a * x - 5 * a) * x + 8 * a) * x - 4 * a : 0;
 const bicubic = keys(-0.5);
-const total = values => values.reduce((sum, value) => sum + value, 0);
-const normalized = (weights, sum = total(weights)) => Float64Array.from(weights, weight => weight / sum);
+const normalized = (weights, sum = weights.reduce((sum, weight) => sum + weight)) => Float64Array.from(weights, weight => weight / sum);
 
 /** Taps that make `newSize` of `size` pixels; `kernel` is of a distance in old pixels, zero from `reach` on. */
 export function taps(size, newSize, kernel, reach = Infinity) {
@@ -46,10 +45,8 @@ export function taps(size, newSize, kernel, reach = Infinity) {
     return {first, weights: normalized(Array.from({length: last - first + 1}, (_, i) => kernel(Math.abs(first + i - centre))))};
   });
 }
-
 export const enlargingTaps = (size, newSize) => taps(size, newSize, bicubic, 2);
-export const gaussianTaps = (scale, sigma) => taps(FACE, FACE / scale, 
-  distance => Math.exp(-0.5 * (distance / sigma) ** 2), 6 * sigma);
+const gaussianTaps = (scale, sigma) => taps(FACE, FACE / scale, distance => Math.exp(-0.5 * (distance / sigma) ** 2), 6 * sigma);
 
 /** Each new pixel the mean of what it covers (OpenCV's INTER_AREA), for sizes no larger than the old ones. */
 export function areaTaps(size, newSize) {
@@ -75,7 +72,6 @@ export function resampled(image, rows, columns) {
   });
   return result;
 }
-
 const fitting = (size, newSize) => newSize > size ? enlargingTaps(size, newSize) : areaTaps(size, newSize);
 export const resized = (image, width, height) => resampled(image, fitting(image.height, height), fitting(image.width, width));
 
@@ -90,14 +86,16 @@ function mirrored(place, size) {
   return place;
 }
 
-/** What `transform` makes of a picture, beyond whose border it goes on mirrored; `kernel` is a name in KERNELS. */
-export function interpolated(image, transform, width, height, kernel) {
+/** What `transform` makes of a picture, beyond whose border it goes on mirrored, or black; `kernel` is a name in KERNELS. */
+export function interpolated(image, transform, width, height, kernel, isBlackOutside = false) {
   const {data, channels} = image, table = TABLES[kernel], length = KERNELS[kernel][0];
   const result = picture(width, height, channels), [a, b, x, c, d, y] = inverse(transform);
   const columns = new Int32Array(length), rows = new Int32Array(length);
   for (let row = 0, at = 0; row < height; row++) for (let column = 0; column < width; column++, at += channels) {
     const across = Math.round((b * row + x) * 1024) + Math.round(a * column * 1024) + 16 >> 5;
     const down = Math.round((d * row + y) * 1024) + Math.round(c * column * 1024) + 16 >> 5;
+    const isOutside = (place, size) => place < -16 || place > 32 * size - 16;
+    if (isBlackOutside && (isOutside(across, image.width) || isOutside(down, image.height))) continue;
     const left = (across >> 5) - length / 2 + 1, top = (down >> 5) - length / 2 + 1;
     for (let i = 0; i < length; i++) {
       columns[i] = mirrored(left + i, image.width) * channels;
@@ -129,7 +127,6 @@ export function cut(image, left, top, width, height) {
 
 /** As data/alignment.py's `warp`: free of aliasing where it shrinks. */
 export function warp(image, transform, width, height) {
-  const bound = (value, least, most) => Math.trunc(Math.min(Math.max(value, least), most));
   const margin = MARGIN * Math.max(1, 1 / magnification(transform)), needed = extent(inverse(transform), width, height);
   const left = bound(needed[0] - margin, 0, image.width - 1), right = bound(needed[2] + margin + 1, 1, image.width);
   const top = bound(needed[1] - margin, 0, image.height - 1), bottom = bound(needed[3] + margin + 1, 1, image.height);
@@ -151,18 +148,6 @@ export function lrFace(image, transform, {scale, blur_sigma}) {
   const missing = blur_sigma * Math.sqrt(1 - (Math.max(1, pitch) ** 2 - 1) / (scale ** 2 - 1));
   const reducing = gaussianTaps(scale, Math.max(missing, 0.1));
   return resampled(warp(image, transform, FACE, FACE), reducing, reducing);
-}
-
-/** What is left of a difference where the coefficients of its 8x8 blocks come nearer to 0 by `slack`, as photos/consistency.py. */
-export function beyond(difference, slack) {
-  if (!slack) return difference;
-  const cosine = (frequency, pixel) => Math.cos(Math.PI * frequency * (pixel + 0.5) / 8) / (frequency ? 2 : Math.sqrt(8));
-  const [to, from] = [cosine, (pixel, frequency) => cosine(frequency, pixel)].map(entry => Array.from({length: difference.width},
-    (_, i) => ({first: i - i % 8, weights: Float64Array.from({length: 8}, (_, j) => entry(i % 8, j))})));
-  const coefficients = resampled(difference, to, to), {data, width} = coefficients;
-  const free = i => slack[Math.floor(i / width) % 8 * 8 + i % 8];
-  data.forEach((value, i) => { data[i] -= Math.min(free(i), Math.max(-free(i), value)); });
-  return resampled(coefficients, from, from);
 }
 
 // --- Pasting, as photos/pasting.py

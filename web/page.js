@@ -7,6 +7,8 @@ const canvas = at('#photo > canvas'), waiting = new Map();
 let settings, worker, name, faces = [], asked = 0, generation = 0;
 const say = (text, isError = false) => Object.assign(at('#message'), {textContent: text, className: isError ? 'error' : ''});
 const show = share => Object.assign(at('#progress'), {hidden: share === null, value: share ?? 0});  // of 1; null hides the bar
+const finished = promise => promise.catch(error => say(error.message, true)).then(() => show(null));
+const rounded = eyes => eyes.map(eye => eye.map(value => +value.toFixed(3)));  // to what is shown: restored with no others
 
 function ask(task, argument, onShare = () => {}) {
   if (!worker) {  // from a blob, so that this page's content security policy binds it too
@@ -57,7 +59,7 @@ async function open(blob, itsName) {
     settings ??= await ask('load', null, show);
     if (own !== generation) return;
     say('Looking for faces …');
-    const found = await ask('find', {data: data.buffer, width, height, blob});
+    const found = await ask('find', {data: data.buffer, width, height, blob}, show);
     if (own !== generation) return;
     draw(faces = found.map(eyes => ({eyes: rounded(eyes)})));
     for (const face of [...faces]) {
@@ -72,12 +74,10 @@ async function open(blob, itsName) {
   if (own === generation) show(null);
 }
 
-const rounded = eyes => eyes.map(eye => eye.map(value => +value.toFixed(3)));  // to what is shown: restored with no others
-
 async function restore(face) {
   const turn = face.turn = (face.turn ?? 0) + 1;
   face.card.setAttribute('aria-busy', true);
-  const answer = await ask('restore', {eyes: face.eyes});
+  const answer = await ask('restore', {eyes: face.eyes, sharpness: at('#sharpness').valueAsNumber}, show);
   if (turn !== face.turn || !faces.includes(face)) return;
   Object.assign(face, {luminance: null, note: null}, answer).card.removeAttribute('aria-busy');
   fill(face, faces.indexOf(face) + 1);
@@ -90,6 +90,7 @@ function draw() {
   at('#faces').replaceChildren(...faces.map(face => face.card));
   document.querySelectorAll('.frame, .eye').forEach(part => faces.some(face => face.parts.includes(part)) || part.remove());
   at('#add').disabled = !settings;
+  at('#dial').hidden = !settings?.dial;
   at('#save').disabled = !faces.some(face => face.luminance);
 }
 
@@ -102,8 +103,8 @@ function makeCard(face) {
   at('#photo').append(...face.parts);
   card.querySelector('[type=range]').oninput = ({target}) => card.style.setProperty('--share', `${target.value}%`);
   card.querySelector('.eyes').onchange = ({target}) => {
-    const [x1, y1, x2, y2] = target.value.split(',').map(Number), eyes = x1 < x2 ? [[x1, y1], [x2, y2]] : [[x2, y2], [x1, y1]];
-    setEyes(face, eyes) || say(`Eyes ${target.value}: are no four numbers x1,y1,x2,y2 inside the picture, a pixel or more apart`, true);
+    const [x1, y1, x2, y2] = target.value.split(',').map(Number);
+    setEyes(face, [[x1, y1], [x2, y2]]) || say(`Eyes ${target.value}: are no four numbers x1,y1,x2,y2 inside the picture, a pixel or more apart`, true);
   };
   card.querySelector('.save').onclick = () => save(card.querySelector('.restored'), `face_${faces.indexOf(face) + 1}`);
   card.querySelector('.remove').onclick = () => draw(faces = faces.filter(other => other !== face));
@@ -143,7 +144,7 @@ function setEyes(face, eyes) {
   face.eyes = rounded(eyes);
   fill(face, faces.indexOf(face) + 1);
   say('');
-  restore(face).catch(error => say(error.message, true));
+  finished(restore(face));
   return true;
 }
 
@@ -173,30 +174,25 @@ async function save(from, what) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
-at('#save').onclick = async () => {
-  const restored = faces.filter(face => face.luminance), small = restored.filter(face => face.sourcePixels < 128);
-  try {
-    say('Making the whole picture …');
-    const {data, width, height} = await ask('whole', {restored: restored.map(({eyes, luminance}) => ({eyes, luminance})),
-      scale: Math.max(1, ...small.map(face => face.scale))}, show);
-    const large = Object.assign(document.createElement('canvas'), {width, height});
-    large.getContext('2d').putImageData(new ImageData(data, width, height), 0, 0);
-    await save(large, 'restored');
-    say(`Saved ${width}x${height} pixels.`);
-  } catch (error) {
-    say(error.message, true);
-  }
-  show(null);
-};
+async function saveWhole() {
+  say('Making the whole picture …');
+  const {data, width, height} = await ask('whole', faces.filter(face => face.luminance)
+    .map(({eyes, luminance, sourcePixels, scale}) => ({eyes, luminance, sourcePixels, scale})), show);
+  const large = Object.assign(document.createElement('canvas'), {width, height});
+  large.getContext('2d').putImageData(new ImageData(data, width, height), 0, 0);
+  await save(large, 'restored');
+  say(`Saved ${width}x${height} pixels.`);
+}
 
+at('#save').onclick = () => finished(saveWhole());
+at('#sharpness').onchange = () => faces.forEach(face => finished(restore(face)));
 at('#add').onclick = () => {
   const [x, y, off] = [canvas.width / 2, canvas.height / 2, Math.max(0.5, Math.min(canvas.width, canvas.height) / 16)];
   faces.push({eyes: [[x - off, y], [x + off, y]]});
   draw();
   say('Drag both eyes to where they are.');
-  restore(faces.at(-1)).catch(error => say(error.message, true));
+  finished(restore(faces.at(-1)));
 };
-
 at('#choose').onclick = ({target}) => { target.value = ''; };  // so that the same file can be chosen again
 at('#choose').onchange = ({target: {files: [file]}}) => file && open(file, file.name);
 at('#example').onclick = () => fetch('example.png').then(answer => answer.blob()).then(blob => open(blob, 'example.png'),
@@ -205,7 +201,6 @@ document.ondragover = document.ondragleave = document.ondrop = event => {
   event.preventDefault();
   at('#drop').classList.toggle('over', event.type === 'dragover');
   if (event.type !== 'drop') return;
-  const [file] = event.dataTransfer.files;
-  if (file) open(file, file.name);
+  if (event.dataTransfer.files.length) open(event.dataTransfer.files[0], event.dataTransfer.files[0].name);
   else say('What was dropped is no file: save the picture first.', true);
 };

@@ -4,75 +4,86 @@ import * as faces from './faces.js';
 import * as images from './images.js';
 const MOST_PIXELS_MADE = 16_000_000;  // of the whole picture: more than a phone's canvas takes
 const STRIP = 64;  // rows of the whole picture that are enlarged at once
-let settings, photo, grey, steps, sessions;
-async function bytes(name, onBytes) {
-  const answer = await fetch(new URL(name, import.meta.url));
-  if (!answer.ok) throw new Error(`${name}: the server answers ${answer.status}; is the folder complete?`);
-  const reader = answer.body.getReader(), parts = [];
-  for (let part = await reader.read(); !part.done; part = await reader.read()) {
-    parts.push(part.value);
-    onBytes(part.value.length);
+const found = {}, sessions = {}, mixes = {};  // files and networks by their names
+let settings, photo, grey, steps;
+
+/** Puts those files into `found` that are not there yet; `sizes` are their bytes. */
+async function fetchAll(names, sizes, progress) {
+  const missing = names.filter(name => !found[name]), all = missing.reduce((sum, name) => sum + sizes[name], 0);
+  let loaded = 0;
+  for (const name of missing) {
+    const answer = await fetch(new URL(name, import.meta.url));
+    if (!answer.ok) throw new Error(`${name}: the server answers ${answer.status}; is the folder complete?`);
+    const reader = answer.body.getReader(), parts = [];
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      parts.push(part.value);
+      progress((loaded += part.value.length) / all);
+    }
+    found[name] = new Uint8Array(await new Blob(parts).arrayBuffer());
   }
-  return new Uint8Array(await new Blob(parts).arrayBuffer());
 }
 
 async function load(_, progress) {
-  if (sessions) return settings;
-  const known = JSON.parse(new TextDecoder().decode(await bytes('settings.json', () => {})));
-  const all = known.files.reduce((sum, file) => sum + file.bytes, 0);
-  let loaded = 0, found = {};
-  for (const {name} of known.files) found[name] = await bytes(name, length => progress((loaded += length) / all));
-  const numbers = new Float32Array(found['numbers.bin'].buffer);
-  known.matrices = Object.fromEntries(Object.entries(known.matrices)
-    .map(([name, [start, length]]) => [name, numbers.subarray(start, start + length)]));
+  if (settings) return settings;
+  await fetchAll(['settings.json'], {}, () => {});
+  const known = JSON.parse(new TextDecoder().decode(found['settings.json']));
+  await fetchAll(known.first, known.files, progress);
+  const numbers = new Float32Array(found['numbers.bin'].buffer), {matrices} = known;
+  Object.entries(matrices).forEach(([name, [start, length]]) => { matrices[name] = numbers.subarray(start, start + length); });
   ort.env.wasm.numThreads = 1;
   ort.env.wasm.wasmBinary = found['ort-wasm-simd-threaded.wasm'];
-  const made = {};
-  for (const name of Object.keys(found).filter(name => name.endsWith('.onnx'))) made[name] = await ort.InferenceSession.create(found[name]);
-  sessions = made;
-  return settings = known;
+  for (const name of known.first.filter(name => name.endsWith('.onnx'))) sessions[name] = await ort.InferenceSession.create(found[name]);
+  settings = known;
+  for (const network of known.networks) {  // the first face would take twice as long: browsers compile what they run often
+    const size = images.FACE / network.scale;
+    await restored(network, images.picture(size, size, 4), size, 0, progress);
+  }
+  return settings;
 }
 
-async function find({data, width, height, blob}) {
+async function find({data, width, height, blob}, progress) {
   steps = jpegSteps(new Uint8Array(await blob.arrayBuffer()));
   photo = images.picture(width, height, 4, new Uint8ClampedArray(data));
   grey = images.luminanceOf(photo, settings.luminance_weights);
   grey.data.set(grey.data.map(Math.round));
-  const found = await faces.find(photo, grey, sessions['yunet.onnx'], ort, settings);
+  const found = await faces.find(photo, grey, sessions['yunet.onnx'], ort, settings, progress);
   return found.map(face => face.eyes).sort(([[one]], [[other]]) => one - other);
 }
 
 /** Restores the face with these eyes: {bicubic, restored: RGBA bytes, sourcePixels, network, consistency, warnings, note}. */
-async function restore({eyes}) {
+async function restore({eyes, sharpness}, progress) {
   const transform = images.toTemplate(eyes, settings.template_eyes), sourcePixels = images.FACE / images.magnification(transform);
-  const chosen = settings.networks.find(network => sourcePixels < network.limit);
-  const network = chosen ?? settings.networks.at(-1);
-  const lr = images.lrFace(photo, transform, network);
-  lr.data.set(lr.data.map(value => clipped(value / 255)));
-  const size = lr.width, enlarging = images.enlargingTaps(size, images.FACE), y = images.luminanceOf(lr, settings.luminance_weights);
-  const bicubic = images.resampled(lr, enlarging, enlarging), answer = {sourcePixels, bicubic: rgba(bicubic)};
+  const chosen = settings.networks.find(network => sourcePixels < network.limit), network = chosen ?? settings.networks.at(-1);
+  const lr = images.lrFace(photo, transform, network), {bicubic, ...made} = await restored(network, lr, sourcePixels, sharpness, progress);
+  const answer = {sourcePixels, bicubic: new Uint8ClampedArray(bicubic.data)};
   if (!chosen) return {...answer, note: `left alone: it spans ${Math.round(sourcePixels)} pixels already`};
-  const {hr} = await sessions[`${network.name}.onnx`].run({lr: new ort.Tensor('float32', y.data, [1, size, size, 1]),
-    ...network.shares && {share: new ort.Tensor('float32', [shareOf(network.shares) / network.own_share], [])}});
-  let luminance = images.picture(images.FACE, images.FACE, 1, hr.data.map(clipped));
-  const reducing = images.gaussianTaps(network.scale, network.blur_sigma);
-  const slack = steps && network.shares && steps.map(step => step / 510 * Math.min(1, size / sourcePixels));
-  const missing = (face, isFree) => {
-    const reduced = images.resampled(face, reducing, reducing), off = reduced.data.map((value, i) => y.data[i] - value);
-    return images.beyond(images.picture(size, size, 1, off), isFree && slack);
-  };
-  const ofNetwork = consistency(missing(luminance));
-  const matrix = settings.matrices[`back of ${network.name}`], back = Array.from({length: images.FACE}, (_, i) =>
-    ({first: 0, weights: matrix.subarray(i * size, (i + 1) * size)}));
-  for (let turn = 0; turn < settings.back_projections; turn++) {
-    const change = images.resampled(missing(luminance, true), back, back);
-    luminance = images.picture(images.FACE, images.FACE, 1, luminance.data.map((value, i) => clipped(value + change.data[i])));
+  const [ofNetwork, consistency] = made.consistency.data;
+  return {...answer, luminance: made.luminance.data, restored: new Uint8ClampedArray(made.restored.data), consistency,
+    network: network.name, scale: network.scale, lrSize: lr.width, warnings: warnings(network, sourcePixels, lr.width, ofNetwork, sharpness)};
+}
+
+/** What a network's file gives of an LR face, as export.py's `onnx_restoring` says. */
+async function restored(network, {data, width, height}, sourcePixels, sharpness, progress) {
+  const slack = Float32Array.from({length: 64}, (_, i) => steps ? steps[i] / 510 * Math.min(1, width / sourcePixels) : 0);
+  return sessions[`${network.name}.onnx`].run({lr: new ort.Tensor('float32', data, [1, height, width, 4]),
+    slack: new ort.Tensor('float32', slack, [1, 8, 8]), parameters: await mixed(network, sharpness, progress)});
+}
+
+/** A network's parameters for this photograph's JPEG and a sharpness: sums of files' numbers, each times so much. */
+async function mixed({name, ways, parameters}, sharpness, progress) {
+  const share = ways ? shareOf(ways) : 0;
+  const terms = parameters.map(([file, itself, byShare, bySharpness]) => [file, itself + byShare * share + bySharpness * sharpness])
+    .filter(([, times]) => times), key = JSON.stringify(terms);
+  if (mixes[name]?.key !== key) {
+    await fetchAll(terms.map(([file]) => file), settings.files, progress);
+    const sum = new Float32Array(found[terms[0][0]].length / 2);
+    for (const [file, times] of terms) {
+      const halves = new Uint16Array(found[file].buffer);
+      for (let i = 0; i < sum.length; i++) sum[i] += times * settings.matrices.halves[halves[i]];
+    }
+    mixes[name] = {key, tensor: new ort.Tensor('float32', sum, [sum.length])};
   }
-  const blurred = images.resampled(y, enlarging, enlarging);  // what replaces it has the colours of bicubic interpolation
-  bicubic.data.forEach((_, i) => { bicubic.data[i] += luminance.data[i >> 2] - blurred.data[i >> 2]; });
-  return {...answer, luminance: luminance.data, restored: rgba(bicubic), network: network.name,
-    scale: network.scale, lrSize: size, consistency: consistency(missing(luminance, true)),
-    warnings: warnings(network, sourcePixels, size, ofNetwork)};
+  return mixes[name].tensor;
 }
 
 const diagonal = place => (place >> 3) + (place & 7);
@@ -87,27 +98,24 @@ function jpegSteps(bytes) {
   return null;
 }
 
-/** How far between its partner (0) and itself (1) a network is to be, for this photograph's JPEG: face_upsampling.WAYS. */
-function shareOf(shares) {
+/** How far a network is to be from its partner (0) towards itself (1) for this photograph's JPEG: face_upsampling.WAYS. */
+function shareOf(ways) {
   const strength = steps ? Math.log2(1 + steps.reduce((sum, step) => sum + step) / 64) : 0;
-  const above = shares.findIndex(([most]) => strength < most), last = shares.at(-1)[1];
-  if (above <= 0) return above ? last : shares[0][1];
-  const [[x1, y1], [x2, y2]] = [shares[above - 1], shares[above]];
-  return +(y1 + (y2 - y1) * (strength - x1) / (x2 - x1)).toFixed(2);
+  const [, share] = ways.reduce(([x1, share], [x2, y2]) =>
+    [x2, strength > x1 ? share + (y2 - share) * Math.min(1, (strength - x1) / (x2 - x1)) : share]);
+  return +share.toFixed(2);
 }
 
-const clipped = value => Math.min(1, Math.max(0, value));
-const consistency = missing => -10 * Math.log10(missing.data.reduce((sum, value) => sum + value ** 2, 0) / missing.data.length);
-const rgba = ({data}) => Uint8ClampedArray.from(data, (value, i) => i % 4 === 3 ? 255 : 255 * value);  // rounds, and clips
-
-function warnings({calibration: known}, sourcePixels, size, ofNetwork) {
+function warnings({calibration}, sourcePixels, size, ofNetwork, sharpness) {
   const tiny = settings.tiny.replace('{pixels:.0f}', Math.round(sourcePixels)).replace('{lr_size}', size);
-  const isDoubtful = known && (-Math.min(ofNetwork, 100) - known.mean) / known.deviation > known.most;
+  const at = name => calibration[0][name] + sharpness * (calibration[1][name] - calibration[0][name]);  // as parameters move
+  const isDoubtful = calibration && (-Math.min(ofNetwork, 100) - at('mean')) / at('deviation') > at('most');
   return [...sourcePixels < 0.9 * size ? [tiny] : [], ...isDoubtful ? [settings.unsure] : []];
 }
 
 /** The photograph enlarged, with these faces ({eyes, luminance}) in it: {data: RGBA bytes, width, height}. */
-async function whole({restored, scale}, progress) {
+async function whole(restored, progress) {
+  const small = restored.filter(face => face.sourcePixels < images.FACE), scale = Math.max(1, ...small.map(face => face.scale));
   const factor = Math.max(1, Math.min(scale, Math.floor(Math.sqrt(MOST_PIXELS_MADE / (photo.width * photo.height)))));
   const width = factor * photo.width, height = factor * photo.height;
   const canvas = images.picture(width, height, 4, new Uint8ClampedArray(factor === 1 ? photo.data : 4 * width * height));
@@ -124,7 +132,6 @@ async function whole({restored, scale}, progress) {
 }
 
 const TASKS = {load, find, restore, whole};
-
 let last = Promise.resolve();  // one task at a time, in order
 onmessage = ({data: {id, task, argument}}) => {
   last = last.then(() => TASKS[task](argument, share => postMessage({id, share})))

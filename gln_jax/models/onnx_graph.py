@@ -17,27 +17,28 @@ from gln_jax.models import convolutions
 OPSET = 17
 SMALL = 1000  # numbers of a constant from which on storing it in 16 bits is worth the cast
 
-ELEMENTWISE = {'add': 'Add', 'sub': 'Sub', 'mul': 'Mul', 'div': 'Div', 'max': 'Max', 'min': 'Min', 'neg': 'Neg'}
+ELEMENTWISE = {'add': 'Add', 'sub': 'Sub', 'mul': 'Mul', 'div': 'Div', 'max': 'Max', 'min': 'Min', 'neg': 'Neg', 'log': 'Log'}
 
 
-def model(function, shape, metadata, scalars=()):
-    """The bytes of an ONNX model of `function`, from float32 'lr' [n, *shape] to float32 'hr', for any n.
+def model(function, inputs, outputs, metadata):
+    """The bytes of an ONNX model of `function`, all of whose arguments and results are float32.
 
     Args:
-        function: takes lr, and a float32 [] for each of `scalars`, which names further inputs of the model.
+        inputs: {name: shape} of its arguments; 'n' is a size that stays open.
+        outputs: names of its results, of which it gives a tuple.
         metadata: dict of texts that the file carries.
     """
     n, = jax.export.symbolic_shape('n')
     with convolutions.traced_in('direct'):
-        traced = jax.make_jaxpr(function)(
-            jax.ShapeDtypeStruct((n, *shape), np.float32), *[jax.ShapeDtypeStruct((), np.float32)] * len(scalars))
+        traced = jax.make_jaxpr(function)(*(
+            jax.ShapeDtypeStruct([n if size == 'n' else size for size in shape], np.float32) for shape in inputs.values()))
     graph = _Graph()
-    result, = graph.follow(traced.jaxpr, traced.consts, ['lr', *scalars])
-    graph.nodes.append(helper.make_node('Identity', [result], ['hr']))
-    hr, lr, *others = [
-        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, sizes)
-        for name, sizes in [('hr', ['n', *traced.out_avals[0].shape[1:]]), ('lr', ['n', *shape]), *((name, []) for name in scalars)]]
-    whole = helper.make_model(helper.make_graph(graph.nodes, 'gln_jax', [lr, *others], [hr], graph.initializers),
+    for name, result in zip(outputs, graph.follow(traced.jaxpr, traced.consts, inputs), strict=True):
+        graph.nodes.append(helper.make_node('Identity', [result], [name]))
+    results = {name: [size if isinstance(size, int) else 'n' for size in each.shape] for name, each in zip(outputs, traced.out_avals)}
+    ends = [[helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape) for name, shape in each.items()]
+            for each in (inputs, results)]
+    whole = helper.make_model(helper.make_graph(graph.needed(outputs), 'gln_jax', *ends, graph.initializers),
                               opset_imports=[helper.make_opsetid('', OPSET)], ir_version=8, producer_name='gln_jax')
     helper.set_model_props(whole, metadata)
     onnx.checker.check_model(whole, full_check=True)
@@ -49,7 +50,17 @@ class _Graph:
 
     def __init__(self):
         self.nodes, self.initializers = [], []
+        self._transposes = {}  # {name: (what was transposed, its axes)}
         self._ones = set()  # names of tensors that are of size 1 along axes where JAX has repeated them
+
+    def needed(self, outputs):
+        """The nodes on which these outputs depend; onnxruntime would compute the others too."""
+        names, found = set(outputs), []
+        for node in reversed(self.nodes):
+            if names.intersection(node.output):
+                names.update(node.input)
+                found.append(node)
+        return found[::-1]
 
     def follow(self, jaxpr, constants, arguments):
         """The values of a jaxpr's results."""
@@ -110,7 +121,23 @@ class _Graph:
         return value
 
     def _transpose(self, equation, value):
-        return self.add('Transpose', value, perm=equation.params['permutation'])
+        return self._transposed(value, equation.params['permutation'])
+
+    def _transposed(self, value, axes):
+        """A tensor with its axes in this order; what was transposed before is transposed once, or not at all."""
+        value, before = self._transposes.get(value, (value, range(len(axes))))
+        axes = [int(before[axis]) for axis in axes]
+        if axes == sorted(axes):
+            return value
+        name = self.add('Transpose', value, perm=axes)
+        self._transposes[name] = value, axes
+        return name
+
+    def _reduce_sum(self, equation, value):
+        return self.add('ReduceSum', value, np.array(equation.params['axes'], np.int64), keepdims=0)
+
+    def _integer_pow(self, equation, value):
+        return self.add('Pow', value, np.float32(equation.params['y']))
 
     def _concatenate(self, equation, *values):
         return self.add('Concat', *values, axis=equation.params['dimension'])
@@ -161,11 +188,11 @@ class _Graph:
             raise NotImplementedError('a transposed convolution')
         of_maps, of_kernel, of_result = equation.params['dimension_numbers']
         first, last = zip(*equation.params['padding'])
-        kernel = self.add('Transpose', kernel, perm=of_kernel) if isinstance(kernel, str) else np.transpose(kernel, of_kernel)
-        found = self.add('Conv', self.add('Transpose', maps, perm=of_maps), kernel,
+        kernel = self._transposed(kernel, of_kernel) if isinstance(kernel, str) else np.transpose(kernel, of_kernel)
+        found = self.add('Conv', self._transposed(maps, of_maps), kernel,
                          pads=first + last, strides=equation.params['window_strides'], dilations=equation.params['rhs_dilation'],
                          group=equation.params['feature_group_count'])
-        return self.add('Transpose', found, perm=np.argsort(of_result).tolist())
+        return self._transposed(found, np.argsort(of_result))
 
 
 def _sizes(shape):

@@ -9,6 +9,7 @@ from PIL import Image
 import pytest
 
 from benchmarks import speed
+from configs import variants
 from gln_jax import weights
 from gln_jax import config as settings
 from gln_jax.evaluation import scoring
@@ -89,7 +90,7 @@ def test_lambda_trains_and_scores(study, tmp_path, monkeypatch):
                     "    config = settings.default()\n    config.network = 'gn_only'\n    config.adversarial.update(\n"
                     '        batch_size=4, discriminator_steps=1, generator_steps=2)\n    config.validation.faces = 2\n'
                     '    return config\n')
-    stage_1 = settings.of_file(str(file))
+    stage_1 = variants.of_file(str(file))
     initial = weights.Loaded(stage_1, steps.create_state(stage_1).average, 'tiny', {})
     monkeypatch.setattr(weights, 'load_for', lambda config, path: initial)
     output, workdir = tmp_path / 'lambda', tmp_path / 'runs'

@@ -14,6 +14,7 @@ from gln_jax import images
 from gln_jax.data import faces as face_data
 from gln_jax.evaluation import one_network, scoring
 from gln_jax.runtime import claims, errors, files, picture_grid, provenance
+from tools import origin
 from tools.comparison import methods, report
 from tools.comparison.baselines import fitted
 
@@ -52,7 +53,7 @@ def compare(chosen, config, sets, protocol, output, label='', limit=None):
         'data': {'name': label, 'prepared': fitted.identity(next(iter(sets.values())))}, 'splits': list(sets),
         'limit': limit, 'protocol': protocol, 'scale': config.scale, 'degradation': config.degradation,
         'methods': methods.described(chosen, config, training_faces),
-        'command': provenance.command(), 'commits': [provenance.commit()], 'processor': provenance.processor(),
+        'command': provenance.command(), 'commits': [provenance.commit()], 'processor': origin.processor(),
         'devices': provenance.devices(), 'versions': provenance.versions(), 'batch': scoring.BATCH_SIZE,
         'seconds_per_face': {}}
     output = claims.made(output, 'the report')
@@ -66,7 +67,7 @@ def compare(chosen, config, sets, protocol, output, label='', limit=None):
     if missing or not record['seconds_per_face']:
         restorers = methods.restorers(chosen, config, training_faces)
         record['seconds_per_face'] = record['seconds_per_face'] or _seconds_per_face(restorers, config, sets)
-        record['commits'] = provenance.with_this_commit(record['commits'], output)
+        record['commits'] = origin.with_this_commit(record['commits'], output)
         _write(output, record)
         for split in missing:
             _score(restorers, config, split, sets[split], record, output)

@@ -5,6 +5,7 @@ import json
 import numpy as np
 
 from benchmarks import speed
+from configs import variants
 from gln_jax import images, metrics
 from gln_jax import config as settings
 from gln_jax.evaluation import one_network
@@ -69,7 +70,7 @@ def config_for(network, options, faces_seen):
     """The config of one of the runs: that of configs/x8.py or x4.py with the network, cut to the faces it may see."""
     config = settings.default()
     config.name, config.scale = f'x{options.scale}', options.scale
-    settings.with_variant(config, '' if network == config.network else network)
+    variants.with_variant(config, '' if network == config.network else network)
     steps = faces_seen // BATCH_SIZE
     if not steps:
         raise errors.InputError(f'--faces-seen: must be at least a batch of {BATCH_SIZE}, is {options.faces_seen}')

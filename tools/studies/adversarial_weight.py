@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 
+from configs import variants
 from gln_jax import weights
 from gln_jax import config as settings
 from gln_jax.evaluation import one_network
@@ -31,7 +32,7 @@ def run(options):
         InputError: the network, the config, the faces, the workdirs or the folder for the output cannot be used.
         RunError: a training diverged.
     """
-    base = runs.with_data(settings.of_file(options.config), options)
+    base = runs.with_data(variants.of_file(options.config), options)
     base.reconstruction.steps, base.adversarial.turns = 0, options.turns
     base.optimizer.average_decay = AVERAGE_DECAY
     turn = base.adversarial.discriminator_steps + base.adversarial.generator_steps

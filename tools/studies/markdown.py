@@ -6,6 +6,7 @@ import numpy as np
 
 from gln_jax import images, metrics
 from gln_jax.runtime import provenance
+from tools import origin
 
 CREDITS = {'london': 'Face Research Lab London Set, DeBruine and Jones 2017, '
                      'doi 10.6084/m9.figshare.5047666.v5, CC BY 4.0',
@@ -27,7 +28,7 @@ def facts(config, data, protocol, commits):
             'data': data,
             'protocol': f'{protocol}; {config.scale}x, {size}x{size} to {images.FACE_SIZE}x{images.FACE_SIZE}, '
                         f'{config.degradation} degradation',
-            'machine': f'{provenance.processor()}, {provenance.devices()}, {versions}',
+            'machine': f'{origin.processor()}, {provenance.devices()}, {versions}',
             'brackets': f'95 % bootstrap intervals of the mean, over people, from {metrics.FEWEST_PEOPLE} of them on'}
 
 

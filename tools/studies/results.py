@@ -4,7 +4,8 @@ import json
 import sys
 import time
 
-from gln_jax.runtime import claims, errors, files, provenance
+from gln_jax.runtime import claims, errors, files
+from tools import origin
 
 SETTINGS, PARTS, COMMITS = 'settings.json', 'scored', 'commits.json'
 """What the folder is for, the folder in it of the scores so far, a JSON file each, and the commits that made them."""
@@ -51,7 +52,7 @@ def worked_through(folder, jobs):
             results[name] = json.loads(path.read_text())
             continue
         if not made:
-            files.write(folder / COMMITS, json.dumps(provenance.with_this_commit(commits(folder), folder)) + '\n')
+            files.write(folder / COMMITS, json.dumps(origin.with_this_commit(commits(folder), folder)) + '\n')
         now = time.monotonic()
         if now - reported >= SECONDS_BETWEEN_REPORTS and made:
             reported = now
