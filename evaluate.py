@@ -39,7 +39,7 @@ def main(arguments=None):
             loaded = weights.sharpened(loaded, options.sharpness)
         config = _with_data(loaded.config, options)
         if options.methods is not None:
-            from tools.comparison import compare, methods
+            from gln_jax.evaluation.comparison import compare, methods
         chosen = methods.named(options.methods, loaded) if options.methods is not None else None
         if chosen and options.mirrored:
             raise errors.InputError('--self-ensemble: is for the network alone; leave out --methods')

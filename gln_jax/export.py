@@ -92,7 +92,8 @@ def stablehlo(loaded):
     """The bytes of the StableHLO file of a `weights.Loaded`."""
     apply, parameters, shape, _ = _network(loaded)
     n, = jax.export.symbolic_shape('n')
-    exported = jax.export.export(jax.jit(lambda lr: apply(parameters, lr)), platforms=PLATFORMS)(jax.ShapeDtypeStruct((n, *shape), np.float32))
+    function = jax.jit(lambda lr: apply(jax.lax.optimization_barrier(parameters), lr))  # or XLA works with them beforehand, in other bits
+    exported = jax.export.export(function, platforms=PLATFORMS)(jax.ShapeDtypeStruct((n, *shape), np.float32))
     return bytes(exported.serialize())
 
 

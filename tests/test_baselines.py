@@ -10,8 +10,8 @@ import pytest
 
 from gln_jax import images, metrics
 from gln_jax.data.synthetic import drawing
-from tools.comparison import baselines
-from tools.comparison.baselines import linear, lsf, mzq, pca
+from gln_jax.evaluation.comparison import baselines
+from gln_jax.evaluation.comparison.baselines import linear, lsf, mzq, pca
 
 FOR_FEW_FACES = {'pca': {'components': 64}, 'lsf': {'noise': 1e-2}}
 """Settings for some hundred training faces, where they are not a method's own."""

@@ -17,8 +17,8 @@ from gln_jax.data import faces as face_data
 from gln_jax.evaluation import scoring
 from gln_jax.models import factory
 from gln_jax.runtime import errors
-from tools.comparison import baselines, compare, methods, report
-from tools.comparison.baselines import fitted, pca
+from gln_jax.evaluation.comparison import baselines, compare, methods, report
+from gln_jax.evaluation.comparison.baselines import fitted, pca
 
 SPLITS = {'train': 24, 'test': 21, 'two': 4, 'lonely': 3}
 PEOPLE = {'two': 2, 'lonely': 1}  # in a split; elsewhere everybody is in one picture

@@ -13,7 +13,7 @@ from benchmarks import input_pipeline
 from gln_jax import weights
 from gln_jax.runtime import errors, files
 from tools import compile_for_tpu, measure_detection, photograph_figure
-from tools.comparison import report
+from gln_jax.evaluation.comparison import report
 from tools.studies import __main__ as study
 
 

@@ -15,7 +15,7 @@ from gln_jax.data import faces as face_data
 from gln_jax.models import factory
 from gln_jax.runtime import errors
 from made_up import made_up_faces
-from tools.comparison import methods
+from gln_jax.evaluation.comparison import methods
 
 
 @pytest.fixture

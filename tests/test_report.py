@@ -13,7 +13,7 @@ import pytest
 
 from gln_jax import metrics
 from gln_jax.evaluation import one_network, scoring
-from tools.comparison import report
+from gln_jax.evaluation.comparison import report
 
 NETWORK = {'kind': 'network', 'network': 'fast', 'checkpoint': 'x8-fast', 'parameters': '0123456789abcdef'}
 METHODS = {'nearest': {'kind': 'interpolation'},
@@ -62,7 +62,7 @@ def test_report_is_made_again_bit_for_bit(written, tmp_path):
     for name in (report.RECORD, 'test-many.csv', 'test-few.csv'):
         shutil.copy(folder / name, again / name)
     (tmp_path / 'matplotlibrc').write_text('axes.facecolor: red\nfont.size: 20\n')  # a style that the user likes
-    done = subprocess.run([sys.executable, '-m', 'tools.comparison.report', str(again)], capture_output=True, text=True,
+    done = subprocess.run([sys.executable, '-m', 'gln_jax.evaluation.comparison.report', str(again)], capture_output=True, text=True,
                           cwd=pathlib.Path(__file__).parent.parent,
                           env=os.environ | {'MATPLOTLIBRC': str(tmp_path / 'matplotlibrc'), 'PYTHONHASHSEED': '1'})
     assert done.returncode == 0, done.stderr

@@ -6,7 +6,7 @@ import numpy as np
 
 from gln_jax import images, metrics
 from gln_jax.runtime import provenance
-from tools import origin
+from gln_jax.runtime import origin
 
 CREDITS = {'london': 'Face Research Lab London Set, DeBruine and Jones 2017, '
                      'doi 10.6084/m9.figshare.5047666.v5, CC BY 4.0',

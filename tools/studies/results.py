@@ -5,7 +5,7 @@ import sys
 import time
 
 from gln_jax.runtime import claims, errors, files
-from tools import origin
+from gln_jax.runtime import origin
 
 SETTINGS, PARTS, COMMITS = 'settings.json', 'scored', 'commits.json'
 """What the folder is for, the folder in it of the scores so far, a JSON file each, and the commits that made them."""

@@ -7,7 +7,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from tools.comparison.methods import GLN
+from gln_jax.evaluation.comparison.methods import GLN
 
 PANEL = 3.2  # inches across
 DOTS_PER_INCH = 120

@@ -1,4 +1,4 @@
-"""The report of a comparison, from its record and its scores: `python -m tools.comparison.report DIR` makes it anew.
+"""The report of a comparison, from its record and its scores: `python -m gln_jax.evaluation.comparison.report DIR` makes it anew.
 
 The same record and scores give the same bytes of report.md and report.json, and of the plots by the same matplotlib.
 """
@@ -14,8 +14,8 @@ import numpy as np
 from gln_jax import images, metrics
 from gln_jax.evaluation import one_network, scoring
 from gln_jax.runtime import command_line, errors, files
-from tools.comparison import report_plots
-from tools.comparison.methods import GLN
+from gln_jax.evaluation.comparison import report_plots
+from gln_jax.evaluation.comparison.methods import GLN
 
 RECORD = 'comparison.json'
 TEXT, SUMMARY = 'report.md', 'report.json'
@@ -147,7 +147,7 @@ def text(summary):
               '## How it was made', '', f'    {summary["command"]}', '',
               f'At commit {", ".join(commit or "unknown" for commit in summary["commits"])}, Python '
               f'{summary["versions"]["python"]}, jax {summary["versions"]["jax"]}. The report is made from the scores; '
-              '`python -m tools.comparison.report DIR` makes it again.', '', '| method | what it is |', '|---|---|',
+              '`python -m gln_jax.evaluation.comparison.report DIR` makes it again.', '', '| method | what it is |', '|---|---|',
               *(f'| {name} | {_described(method)} |' for name, method in summary['methods'].items())]
     return '\n'.join(lines) + '\n'
 
@@ -194,7 +194,7 @@ def _described(method):
 
 
 def main(arguments=None):
-    parser = command_line.parser('tools.comparison.report', __doc__)
+    parser = command_line.parser('gln_jax.evaluation.comparison.report', __doc__)
     parser.add_argument('folder', type=command_line.path, metavar='DIR', help='the folder that evaluate.py --methods wrote')
     options = parser.parse_args(arguments)
     with errors.reported():

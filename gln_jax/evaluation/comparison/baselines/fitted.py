@@ -12,7 +12,7 @@ import safetensors.numpy
 
 from gln_jax.data import cache, pipeline
 from gln_jax.runtime import compilation, files
-from tools.comparison import baselines
+from gln_jax.evaluation.comparison import baselines
 
 
 def model(name, faces, config):

@@ -6,8 +6,8 @@ from gln_jax import images, weights
 from gln_jax.evaluation import scoring
 from gln_jax.models import factory
 from gln_jax.runtime import errors
-from tools.comparison import baselines
-from tools.comparison.baselines import fitted
+from gln_jax.evaluation.comparison import baselines
+from gln_jax.evaluation.comparison.baselines import fitted
 
 GLN = 'gln'
 """The network that the others are compared with."""

@@ -10,7 +10,7 @@ The paper also bounds the HR face's coefficients in HR eigenfaces, against weigh
 
 import numpy as np
 
-from tools.comparison.baselines import linear
+from gln_jax.evaluation.comparison.baselines import linear
 
 SETTINGS = {'components': 256}
 """LR eigenfaces kept, at most as many as LR pixels or training faces less one. All of them are best for 10,000 faces; a
@@ -23,7 +23,7 @@ SMALLEST = 1e-12
 
 
 def fit(hr, scale, degradation, components=SETTINGS['components']):
-    """The linear map of the eigentransformation; arguments and result as in `tools.comparison.baselines`."""
+    """The linear map of the eigentransformation; arguments and result as in `gln_jax.evaluation.comparison.baselines`."""
     moments = linear.moments(hr, scale, degradation)
     variances, eigenfaces = np.linalg.eigh(moments.lr_covariance)
     kept = np.flatnonzero(variances > SMALLEST * variances[-1])[-components:]

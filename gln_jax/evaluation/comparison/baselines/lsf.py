@@ -29,7 +29,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gln_jax import images
-from tools.comparison.baselines import linear
+from gln_jax.evaluation.comparison.baselines import linear
 
 SETTINGS = {'noise': 1e-3, 'faces': 1500, 'patch': 12, 'step': 4, 'candidates': 5, 'smoothness': 1.0, 'sweeps': 15}
 """The noise's variance as a share of the LR pixels' mean variance; how many training faces, evenly spread, the local
@@ -41,7 +41,7 @@ DETAIL = 2
 
 
 def fit(hr, scale, degradation, **settings):
-    """The global model of all faces and the local one of some; arguments and result as in `tools.comparison.baselines`."""
+    """The global model of all faces and the local one of some; arguments and result as in `gln_jax.evaluation.comparison.baselines`."""
     settings = SETTINGS | settings
     moments = linear.moments(hr, scale, degradation)
     variance = moments.lr_covariance

@@ -13,10 +13,9 @@ import numpy as np
 from gln_jax import images
 from gln_jax.data import faces as face_data
 from gln_jax.evaluation import one_network, scoring
-from gln_jax.runtime import claims, errors, files, picture_grid, provenance
-from tools import origin
-from tools.comparison import methods, report
-from tools.comparison.baselines import fitted
+from gln_jax.evaluation.comparison import methods, report
+from gln_jax.evaluation.comparison.baselines import fitted
+from gln_jax.runtime import claims, errors, files, origin, picture_grid, provenance
 
 PICTURED_FACES = 6
 SMALL_PICTURES_FROM = 7  # columns; fewer are shown at twice their size

@@ -15,6 +15,6 @@ KK is left out: kernel regression by Kim and Kwon (PAMI 32(6), 2010), with its n
 of all kinds, not for faces, and of that kind SRCNN is here.
 """
 
-from tools.comparison.baselines import lsf, mzq, pca
+from gln_jax.evaluation.comparison.baselines import lsf, mzq, pca
 
 METHODS = {'pca': pca, 'mzq': mzq, 'lsf': lsf}

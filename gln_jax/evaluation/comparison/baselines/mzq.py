@@ -13,7 +13,7 @@ linear too, so that all of it is one matrix. That both ways give the same is tes
 import numpy as np
 
 from gln_jax import images
-from tools.comparison.baselines import linear
+from gln_jax.evaluation.comparison.baselines import linear
 
 SETTINGS = {'patch': 7, 'step': 1, 'ridge': 1e-9}
 """Height and width of a patch and the distance between neighbouring patches, in LR pixels; and the share of the mean
@@ -23,7 +23,7 @@ restorer = linear.restorer
 
 
 def fit(hr, scale, degradation, patch=SETTINGS['patch'], step=SETTINGS['step'], ridge=SETTINGS['ridge']):
-    """The linear map of all position patches; arguments and result as in `tools.comparison.baselines`."""
+    """The linear map of all position patches; arguments and result as in `gln_jax.evaluation.comparison.baselines`."""
     moments = linear.moments(hr, scale, degradation)
     size = images.FACE_SIZE // scale
     lr_pixels, hr_pixels = _pixels(size), _pixels(images.FACE_SIZE)
