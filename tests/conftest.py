@@ -23,14 +23,15 @@ if 'PYTEST_XDIST_WORKER' not in os.environ:  # the processes that run the tests 
     os.environ['JAX_COMPILATION_CACHE_DIR'] = tempfile.mkdtemp(prefix='gln_jax_compiled_')
     os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] = '0'  # most of their time goes to small programs
     atexit.register(shutil.rmtree, os.environ['JAX_COMPILATION_CACHE_DIR'], ignore_errors=True)
-os.environ.setdefault('JAX_DISABLE_MOST_OPTIMIZATIONS', '1')  # 0 in the environment compiles as users' programs are
+os.environ.setdefault('JAX_DISABLE_MOST_OPTIMIZATIONS', '1')  # 0 in the environment compiles what users' programs are
 
-LONGEST = ('hosts', 'bucket', 'training', 'workdirs', 'upsample', 'photos', 'export', 'page', 'prepare', 'speed')
+LONGEST = 'hosts', 'bucket', 'training', 'networks', 'workdirs', 'upsample', 'photos', 'export', 'page', 'prepare', 'speed'
 """Files of tests that take longest, so that no processor waits for one of them in the end."""
 
 
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: LONGEST.index(name) if (name := item.path.stem.removeprefix('test_')) in LONGEST else len(LONGEST))
+    place = {f'test_{name}': number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(place)))
 
 
 @pytest.fixture(scope='module')

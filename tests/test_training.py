@@ -54,8 +54,8 @@ def arguments(config, workdir):
 
 
 def start(config, workdir):
-    return subprocess.Popen([sys.executable, 'train.py', *arguments(config, workdir)], cwd=ROOT, env=os.environ | {'XLA_FLAGS': ''},
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen([sys.executable, 'train.py', *arguments(config, workdir)], cwd=ROOT,
+                            env=os.environ | {'XLA_FLAGS': ''}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def finish(process):
