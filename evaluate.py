@@ -9,12 +9,14 @@ from gln_jax.runtime import command_line, errors
 DATA = ('drawn', 'lfw', 'celeb_a')
 METHODS = ('nearest', 'bilinear', 'bicubic', 'pca', 'mzq', 'lsf', 'gln')
 PROTOCOLS = ('paper', 'rgb', 'y', 'y-crop8')
+MEASURES = ('psnr', 'ssim', 'lpips', 'identity')
 
 EXAMPLE = """\
 examples:
   python evaluate.py --ckpt=runs/x8
   python evaluate.py --ckpt=runs/x8 --data=my_faces --split=test --output=my_scores
   python evaluate.py --ckpt=runs/x8 --split=test/lfw,test/london --protocol=y
+  python evaluate.py --ckpt=x8-fast --data=my_faces --measures=psnr,lpips,identity --by=age,gender
   python evaluate.py --ckpt=x8-fast --data=my_faces --methods=all,srcnn=runs/srcnn --output=report
 
 Prints PSNR and SSIM of the network and of nearest, bilinear and bicubic interpolation, each with its 95 % interval,
@@ -38,6 +40,14 @@ def main(arguments=None):
         if options.sharpness is not None:
             loaded = weights.sharpened(loaded, options.sharpness)
         config = _with_data(loaded.config, options)
+        measures = [measure.strip() for measure in options.measures.split(',')]
+        if unknown := set(measures) - set(MEASURES):
+            raise errors.InputError(f'--measures: {", ".join(sorted(unknown))}: not known; there are {", ".join(MEASURES)}')
+        further = [measure for measure in measures if measure in scoring.FURTHER]
+        scoring.check_there(further)
+        if options.by and options.methods is not None:
+            raise errors.InputError('--by: is for the network alone; leave out --methods')
+        groups = _groups(config, options.by)
         if options.methods is not None:
             from gln_jax.evaluation.comparison import compare, methods
         chosen = methods.named(options.methods, loaded) if options.methods is not None else None
@@ -51,7 +61,7 @@ def main(arguments=None):
         sets = [(split, face_data.load(config, split)) for split in splits]  # all, before the first takes its minutes
         if chosen:
             output = _output(options, label, 'methods', alone=True)
-            compare.compare(chosen, config, sets, options.protocol, output, label, options.images)
+            compare.compare(chosen, scoring.Task(config, options.protocol, further=further), sets, output, label, options.images)
             return
         upsampler = factory.upsampler(config, loaded.parameters)
         described, parameters = loaded.description, loaded.digest
@@ -60,8 +70,8 @@ def main(arguments=None):
             described, parameters = f'{described}, mirrored', f'{parameters}, mirrored'
         for split, faces in sets:
             output = _output(options, label, split, alone=len(splits) == 1)
-            one_network.evaluate(one_network.Network(upsampler, config, described, parameters), faces, options.protocol, output,
-                                 f'{label} {split}', options.images)
+            one_network.evaluate(one_network.Network(upsampler, config, described, parameters), faces,
+                                 one_network.How(options.protocol, further, groups), output, f'{label} {split}', options.images)
             print(f'written: {", ".join(str(output / name) for name in one_network.FILES)}\n')
 
 
@@ -86,6 +96,11 @@ def _parser():
                              'split train')
     parser.add_argument('--protocol', default='paper', choices=PROTOCOLS,
                         help='which pixels and channel are compared, see gln_jax/metrics.py (default: paper)')
+    parser.add_argument('--measures', default='psnr,ssim', metavar='NAME[,NAME...]',
+                        help=f'of {", ".join(MEASURES)} (default: psnr,ssim, which are always measured). lpips and identity '
+                             'need gln_jax[perceptual]')
+    parser.add_argument('--by', metavar='COLUMN[,COLUMN...]',
+                        help="score by group as well: columns of the folder's index.csv, age,gender say")
     parser.add_argument('--self-ensemble', '--mirrored', dest='mirrored', action='store_true',
                         help='restore each face and its mirror image, and score the mean of both: a little better, for '
                              'twice the work')
@@ -122,6 +137,15 @@ def _with_data(config, options):
     if data is not None or options.directory:  # and not where the machine of the training kept them
         config.data.directory = options.directory
     return config
+
+
+def _groups(config, columns):
+    if not columns:
+        return None
+    if config.data.name != 'folder':
+        raise errors.InputError(f'--by: needs a folder of faces with an index.csv, --data=DIR, and this is {config.data.name}')
+    from gln_jax.data import folder_contents
+    return folder_contents.groups(config.data.path, [column.strip().lower() for column in columns.split(',')])
 
 
 def _output(options, label, split, alone):

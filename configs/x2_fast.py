@@ -2,7 +2,8 @@
 
     python train.py --config=configs/x2_fast.py --config.degradation=photo --config.data.name=folder --config.data.path=DIR
 
-Cost, score: none yet, as it was not trained. Its body may come from a network at 4x: --init=x4-photo.
+Cost: x2-photo, with its body from a network at 4x (--init=x4-photo) and 500 steps, took 64 min on one busy CPU core.
+Score: 2.5 dB above bicubic interpolation of clean faces of 64 pixels, 1.1 of JPEG of quality 75 (four test sets, docs/photographs.md).
 """
 
 from configs import variants, x8_fast

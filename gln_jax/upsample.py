@@ -7,7 +7,7 @@
     python -m gln_jax.upsample -i faces -o results --ckpt runs/x8 --aligned
     python -m gln_jax.upsample -i photo.jpg -o results --sharpness 0.5
 
-Without --ckpt and --scale each face gets the network for its size, 8x or 4x, and one of which interpolation keeps more
+Without --ckpt and --scale each face gets the network for its size, 8x, 4x or 2x, and one of which interpolation keeps more
 is left alone; a network that is named restores all faces below 128 pixels.
 The results folder gets restored_imgs/ (the photographs, enlarged by the network's scale, restored faces in place),
 restored_faces/ (each of them, aligned, 128x128), cmp/ (before, bicubic and restored side by side, the
@@ -52,11 +52,11 @@ def _parser():
                         help='the network: a workdir of train.py, one of its checkpoints, a weights file, or the name '
                         'of one that comes with the project (default: the best of these for the scale, by PSNR on '
                         'validation faces)')
-    parser.add_argument('--scale', choices=('auto', '4', '8'), default='auto',
+    parser.add_argument('--scale', choices=('auto', '2', '4', '8'), default='auto',
                         help="'auto' (default) takes for each face the network of the scale for its size, with --aligned "
-                        'that of 8x (for aligned 32x32 faces give 4); with 4 or 8, a --ckpt of the other scale is refused')
+                        'that of 8x (for aligned 32x32 faces give 4); with a number, a --ckpt of another scale is refused')
     parser.add_argument('--aligned', action='store_true',
-                        help='the input is aligned LR faces (16x16 pixels for 8x, 32x32 for 4x), each a file')
+                        help='the input is aligned LR faces (16x16 pixels for 8x, 32x32 for 4x, 64x64 for 2x), each a file')
     faces = parser.add_argument_group('which faces')
     faces.add_argument('--eyes', action='append', metavar='X1,Y1,X2,Y2',
                        help="the eye centres of a face in the upright photograph's pixels, the left one in the image "

@@ -274,5 +274,5 @@ def test_cache_that_cannot_be_written_changes_nothing(fit, monkeypatch, tmp_path
 def test_two_splits_of_one_file_name_are_refused(tmp_path, loaded, run):
     train = face_data.load(loaded['mine'].config, 'two')
     with pytest.raises(errors.InputError, match='same file'):
-        compare.compare(methods.named('nearest', loaded['mine']), loaded['mine'].config,
-                           [('test/a', train), ('test-a', train)], 'paper', tmp_path)
+        compare.compare(methods.named('nearest', loaded['mine']), scoring.Task(loaded['mine'].config),
+                        [('test/a', train), ('test-a', train)], tmp_path)

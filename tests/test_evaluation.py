@@ -26,9 +26,9 @@ def bicubic(lr):
     return images.upsample(lr, images.FACE_SIZE // lr.shape[1], 'bicubic')
 
 
-def silent(upsampler, config, faces, *arguments, checkpoint='', parameters='', **options):
-    network = one_network.Network(upsampler, config, checkpoint, parameters)
-    return one_network.evaluate(network, faces, *arguments, progress=False, **options)
+def silent(upsampler, config, faces, protocol='paper', checkpoint='', **options):
+    network = one_network.Network(upsampler, config, checkpoint)
+    return one_network.evaluate(network, faces, one_network.How(protocol), progress=False, **options)
 
 
 def rows_of(folder):

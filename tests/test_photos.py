@@ -23,7 +23,8 @@ from tools import measure_sizes
 def fresh(scale):
     """A small network before training, which about gives the bilinear image."""
     settings = config.default()
-    settings.network, settings.scale = 'gln3', scale
+    settings.network, settings.scale = 'gln3' if scale > 2 else 'fast', scale
+    settings.fast.update(width=24, blocks=1)
     lr = np.zeros((1, 128 // scale, 128 // scale, 1), np.float32)
     start = jax.jit(factory.generator(settings).init)(jax.random.key(0), lr)
     return face_upsampling.FaceUpsampler(weights.Loaded(settings, start['params'], 'fresh', {}))
@@ -122,9 +123,9 @@ def test_a_large_face_is_left_alone_unless_forced(upsampler):
 
 
 def test_without_a_chosen_network_each_face_gets_the_one_for_its_size(upsampler, monkeypatch):
-    asked = {8: upsampler, 4: fresh(4)}
-    monkeypatch.setattr(face_upsampling, 'load', lambda path, scale, batch_size: asked[scale] if path is None else None)
-    large, eyes = photo(span=40, size=100)
+    asked = {8: upsampler, 4: fresh(4), 2: fresh(2)}
+    monkeypatch.setattr(face_upsampling, 'load', lambda path, scale, *_: asked[scale] if path is None else None)
+    large, eyes = photo(span=36, size=100)
     small, other_eyes = photo(span=20, size=100)
     other_eyes = tuple((x + 100, y) for x, y in other_eyes)
     both = restoring.restore(np.hstack([large, small]), [eyes, other_eyes], disagreement=False)
@@ -132,31 +133,35 @@ def test_without_a_chosen_network_each_face_gets_the_one_for_its_size(upsampler,
     one = restoring.restore(large, [eyes], disagreement=False)
     assert one.factor == 4 and one.image.shape == (400, 400, 3) and one.faces[0].note == 'restored'
     chosen = restoring.restore(large, [eyes], upsampler, disagreement=False)
-    assert chosen.factor == 8 and 'its 40 were reduced; interpolation keeps more' in chosen.faces[0].note
+    assert chosen.factor == 8 and 'its 36 were reduced; interpolation keeps more' in chosen.faces[0].note
 
     larger, eyes = photo(span=60, size=120)
+    twice = restoring.restore(larger, [eyes])
+    assert twice.factor == 2 and twice.faces[0].lr.shape[0] == 64 and twice.image.shape == (240, 240, 3)
+    assert 0 < twice.faces[0].trust.disagreement.shifted < 5
+    larger, eyes = photo(span=90, size=160)
     alone = restoring.restore(larger, [eyes], disagreement=False)
     assert alone.factor == 1 and alone.faces[0].restored is None
-    assert alone.faces[0].note == 'left alone: it spans 60 pixels already, and would be restored from 32x32'
+    assert alone.faces[0].note == 'left alone: it spans 90 pixels already, and would be restored from 64x64'
     forced = restoring.restore(larger, [eyes], force=True, disagreement=False)
-    assert forced.factor == 4 and forced.faces[0].lr.shape[0] == 32
+    assert forced.factor == 2 and forced.faces[0].lr.shape[0] == 64
 
 
 def test_a_network_that_is_loaded_takes_as_many_faces_at_once_as_go_through_it(monkeypatch):
     """One, or its four variants: what a batch lacks would be made up, and cost as much."""
     asked = []
-    monkeypatch.setattr(face_upsampling, 'load', lambda path, scale=None, batch_size=None: asked.append(batch_size))
+    monkeypatch.setattr(face_upsampling, 'load', lambda path, scale=None, batch_size=None, sharpness=None: asked.append(batch_size))
     monkeypatch.setattr(loaded_upsamplers, '_kept', collections.OrderedDict())
     monkeypatch.setattr(restoring, 'restored', lambda *arguments: None)
     for given in (None, 'x8-fast'):
         for disagreement in (True, False):
             gln_jax.restore(photo()[0], [], given, disagreement=disagreement)
-    assert asked == [4, 4, 1, 1, 4, 1]
+    assert asked == [4, 4, 4, 1, 1, 1, 4, 1]
 
 
 def test_what_was_loaded_is_kept_until_its_file_changes(tmp_path, monkeypatch):
     loaded = []
-    monkeypatch.setattr(face_upsampling, 'load', lambda path, scale=None, batch_size=None: loaded.append(path) or len(loaded))
+    monkeypatch.setattr(face_upsampling, 'load', lambda path, scale=None, batch_size=None, sharpness=None: loaded.append(path) or len(loaded))
     monkeypatch.setattr(loaded_upsamplers, '_kept', collections.OrderedDict())
     file, workdir = tmp_path / 'x8.safetensors', tmp_path / 'workdir'
     file.write_bytes(b'1')

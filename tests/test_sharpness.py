@@ -42,6 +42,11 @@ def test_the_ends_are_the_two_networks_and_the_middle_is_their_mean(fast):
     assert limits[1] == pytest.approx((limits[0] + limits[2]) / 2)
 
 
+def test_of_the_networks_for_each_size_all_become_sharper_that_can():
+    names = [each.description for each in face_upsampling.load_each_scale(1, 0.5)]
+    assert names == ['x8-photo, sharpness 0.5', 'x4-photo, sharpness 0.5', 'x2-photo']
+
+
 def test_a_network_for_photographs_moves_as_the_one_that_it_was_trained_on_from(fast):
     photo, steps_of_jpeg = weights.load_generator('x8-photo'), np.full((8, 8), 30.0)
     sharp = weights.sharpened(photo, 0.5)

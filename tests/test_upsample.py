@@ -106,8 +106,8 @@ def test_without_a_network_named_the_photograph_shows_which_one_is_for_it(run, t
     file = save(tmp_path / 'me.png', photo())
     assert run('-i', file, '--eyes', eyes_text(), '--no-disagreement', ckpt=None)[0] == 0
     report = json.loads((tmp_path / 'out/report.json').read_text())
-    assert [taken['scale'] for taken in report['networks']] == [8, 4] and report['files'][0]['faces'][0]['scale'] == 8
-    for scale, size in ((8, 512), (4, 256)):
+    assert [taken['scale'] for taken in report['networks']] == [8, 4, 2] and report['files'][0]['faces'][0]['scale'] == 8
+    for scale, size in ((8, 512), (2, 128)):
         out = tmp_path / f'x{scale}'
         assert run('-i', file, '--eyes', eyes_text(), '--no-disagreement', '--scale', scale, ckpt=None, output=out)[0] == 0
         assert [taken['scale'] for taken in json.loads((out / 'report.json').read_text())['networks']] == [scale]

@@ -12,11 +12,10 @@ import pathlib
 
 import numpy as np
 
+from gln_jax.data import folder_contents
 from gln_jax.photos import eyes
 from gln_jax.runtime import command_line, errors
 from tools import train_eyes
-
-AGES = ((0, 12), (13, 19), (20, 39), (40, 59), (60, 200))
 
 
 def main(arguments=None):
@@ -50,7 +49,7 @@ def groups(row):
     yield 'all'
     yield row['source']
     if row.get('age'):
-        yield next(f'{row["source"]}, {least} to {most} years' for least, most in AGES if int(row['age']) <= most)
+        yield next(f'{row["source"]}, {least} to {most} years' for least, most in folder_contents.AGES if int(row['age']) <= most)
     if row.get('gender'):
         yield f'{row["source"]}, {row["gender"]}'
 

@@ -12,6 +12,8 @@ from gln_jax.data.split_names import SPLITS
 from gln_jax.runtime import errors, files
 
 INDEX = 'index.csv'
+AGES = ((0, 12), (13, 19), (20, 39), (40, 59), (60, 200))
+"""Years that go together where faces are scored by age."""
 
 
 class Entry(NamedTuple):
@@ -56,6 +58,32 @@ def contents(folder):
         notes.append(f'{folder}: does not say what to hold out; by a hash of the people, or of the file names where they are '
                      f'not known, {counts["val"]} pictures are val, {counts["test"]} are test and {counts["train"]} are train')
     return Contents(sorted(found), notes + _people_in_two_splits(folder, found))
+
+
+def groups(folder, columns):
+    """{column: {file: group}} of the faces that a folder's index.csv lists; ages in years go together as AGES say.
+
+    Raises InputError where there is no such list, or it lacks a column.
+    """
+    index, found = pathlib.Path(folder).expanduser() / INDEX, {column: {} for column in columns}
+    if not index.exists():
+        raise errors.InputError(f'--by: {index} is not there, which says the groups of faces')
+    present, rows = tables.read(index, 'file')
+    for column in columns:
+        if column not in present:
+            raise errors.InputError(f'--by: {index} has no column {column!r}; its columns are {", ".join(present)}')
+        for line, row in rows:
+            if row[column]:
+                file = row['file'].replace('\\', '/')
+                found[column][file] = _years(row[column], f'{index}, line {line}') if column == 'age' else row[column]
+    return found
+
+
+def _years(age, where):
+    try:
+        return next(f'{least} to {most}' if most < 200 else f'{least} and more' for least, most in AGES if 0 <= float(age) < most + 1)
+    except (ValueError, StopIteration):
+        raise errors.InputError(f'{where}: the age {age!r} is no number of years') from None
 
 
 def _listed_in_index(folder):

@@ -6,6 +6,7 @@ method gets this same LR image, in colour. Outputs are clipped to [0, 1] and not
 way of colours.
 """
 
+import collections
 import functools
 import sys
 import time
@@ -16,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gln_jax import images, metrics
+from gln_jax.evaluation import identity, perceptual
 from gln_jax.runtime import errors
 
 BATCH_SIZE = 16  # faces restored at once; a smaller batch is filled up, so that a method is compiled for one shape
@@ -25,6 +27,8 @@ INTERPOLATIONS = ('nearest', 'bilinear', 'bicubic')
 MEASURES = ('psnr', 'ssim', 'consistency', 'sharpness')
 """dB; SSIM; dB between the degraded result and the LR image; gradient energy as a share of the truth's (`metrics`)."""
 
+FURTHER = {'lpips': ('lpips',), 'identity': ('identity_distance', 'rank1')}
+"""Measures that take the packages of gln_jax[perceptual], by the names that ask for them: `perceptual`, `identity`. Both judge RGB."""
 
 BESIDE = ('lr', 'truth')
 """What is pictured beside the methods, none of which can have such a name."""
@@ -37,6 +41,7 @@ class Task(NamedTuple):
     protocol: str = 'paper'  # one of `metrics.PROTOCOLS`
     lr_of: Callable | None = None  # of HR faces [n, 128, 128, 3], YUV, that makes other LR images than the config's
     counted: np.ndarray | None = None  # bool [128, 128]; PSNR is then measured over these pixels alone
+    further: tuple = ()  # of FURTHER, what is measured beside MEASURES
 
 
 class Scores(NamedTuple):
@@ -48,6 +53,12 @@ class Scores(NamedTuple):
     def people(self):
         """Who is in each face, [n]; an empty identity is that of somebody who is in no other image."""
         return [identity or place for place, (_, _, identity) in enumerate(self.names)]
+
+
+def check_there(further):
+    """Raises InputError where a package that measures of FURTHER take is missing."""
+    for measure in further:
+        {'lpips': perceptual.file, 'identity': identity.file}[measure]()
 
 
 def interpolations(scale):
@@ -77,11 +88,13 @@ def score(restorers, faces, task, chosen=None, shown=(), progress=True):
         shown: which of those chosen, from 0, are wanted as pictures.
         progress: print to stderr how far it is, every few seconds.
     Raises:
+        errors.InputError: a package that `task.further` takes is missing.
         errors.RunError: a method returned something that is not finite.
     """
     config = task.config
     lr_of = task.lr_of or functools.partial(images.degrade, scale=config.scale, degradation=config.degradation)
-    names, collected, pictured = [], {method: {measure: [] for measure in MEASURES} for method in restorers}, {}
+    names, collected, pictured = [], {method: collections.defaultdict(list) for method in restorers}, {}
+    described = collections.defaultdict(list)  # {method or 'truth': descriptors}
     chosen = range(len(faces)) if chosen is None else chosen
     report = _progress(len(chosen)) if progress else lambda done: None
     for start in range(0, len(chosen), BATCH_SIZE):
@@ -94,12 +107,20 @@ def score(restorers, faces, task, chosen=None, shown=(), progress=True):
         for method, hr in restored.items():
             for measure, values in _measured(method, hr, truth, lr, batch, task).items():
                 collected[method][measure].append(values[:len(batch)])
+            if 'lpips' in task.further:
+                collected[method]['lpips'].append(perceptual.distance(*map(images.yuv_to_rgb, (hr, truth)))[:len(batch)])
+        for method, yuv in [*restored.items(), ('truth', truth)] if 'identity' in task.further else ():
+            described[method].append(identity.descriptors(images.to_bytes(images.yuv_to_rgb(yuv[:len(batch)]))))
         for place in set(shown).intersection(range(start, start + len(batch))):
             row = {**restored, 'lr': images.upsample(lr, config.scale, 'nearest'), 'truth': truth}
             pictured[place] = {name: images.to_bytes(images.yuv_to_rgb(row[name][place - start])) for name in row}
         report(len(names))
-    return Scores(names, {method: {measure: np.concatenate(parts) for measure, parts in measures.items()}
-                          for method, measures in collected.items()}, pictured)
+    scores = Scores(names, {method: {measure: np.concatenate(parts) for measure, parts in measures.items()}
+                            for method, measures in collected.items()}, pictured)
+    truth = described.pop('truth', None)
+    for method, parts in described.items():
+        scores.values[method].update(identity.compared(np.concatenate(parts), np.concatenate(truth), scores.people))
+    return scores
 
 
 def spread(count, wanted):

@@ -12,9 +12,9 @@ from gln_jax.data.photo_degradation import BLOCK, DCT
 TURNS = 3
 """Turns of `back_projected`. One would do, if no pixel left [0, 1]."""
 
-NOISELESS, NOISY = 1.1, 1.5
-"""Grey levels of `noise` in the difference between an LR face and what a network for photographs made of it, reduced: up to
-the first all of it is projected back, from the second on nothing. By PSNR on faces of val, clean and with noise."""
+NOISE = {8: (1.1, 1.5), 4: (1.1, 1.5), 2: (1.7, 2.2)}
+"""Grey levels of `noise`, by scale, in the difference between an LR face and what a network for photographs made of it, reduced:
+up to the first all of it is projected back, from the second on nothing. By PSNR on faces of val, clean and with noise."""
 
 
 def slack(jpeg_steps, lr_size, source_pixels):
@@ -59,7 +59,8 @@ def back_projected(hr, lr, scale, degradation, slack=None):
     back = back_projection(hr.shape[1], scale, degradation)
     if degradation == 'photo':
         missing = _beyond(lr - images.degrade(hr, scale, degradation), slack)
-        left_out = jnp.clip((noise(missing) - NOISELESS) / (NOISY - NOISELESS), 0, 1)
+        none, all_of_it = NOISE[scale]
+        left_out = jnp.clip((noise(missing) - none) / (all_of_it - none), 0, 1)
         lr = lr - left_out[:, None, None, None] * missing
     for _ in range(TURNS):
         missing = _beyond(lr - images.degrade(hr, scale, degradation), slack)

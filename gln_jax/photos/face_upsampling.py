@@ -14,12 +14,13 @@ from gln_jax.models import factory
 from gln_jax.photos import consistency, uncertainty
 from gln_jax.runtime import errors, processes
 
-SHIFT = 0.25  # LR pixels by which a face is moved to see how much the network's answer depends on its place
-SCALES = (8, 4)  # of the networks for photographs
+SHIFT = 0.25  # LR pixels, or one HR pixel, by which a face is moved to see how much the network's answer depends on its place
 
-MOST_REDUCED = 1.4
-"""Where a face spans more than so many times the pixels that a network takes, interpolating what it has keeps more of it
-than restoring what is left: so it is for both scales on faces of val (`tools.measure_sizes`)."""
+LIMITS = {8: 22.4, 4: 41, 2: 78}
+"""{scale of a network for photographs: pixels from which on the next one, or interpolation, keeps more of a face}: on faces of
+val, clean and as JPEG (`measure_sizes`)."""
+
+SCALES = tuple(LIMITS)
 
 WAYS = ((0.0, 0.25), (1.75, 0.25), (2.76, 0.35), (3.64, 0.53), (4.59, 0.82), (5.15, 1.0), (5.56, 1.08), (5.87, 1.15))
 """(`strength` of JPEG, share of the way from the network without damage to the one that was trained with it), by PSNR on faces
@@ -103,11 +104,11 @@ class FaceUpsampler:
 
     def with_disagreement(self, lr):
         """(HR luminance [n, 128, 128, 1], [Disagreement of each]); four times the work of a plain call."""
-        moves = [(SHIFT, 0), (0, SHIFT)]
+        step = max(1, round(SHIFT * self.scale))  # HR pixels
+        moves = [(step / self.scale, 0), (0, step / self.scale)]
         variants = np.stack([lr, lr[:, :, ::-1], *(_moved(lr, *move) for move in moves)], axis=1)
         hr = self(variants.reshape(-1, *lr.shape[1:]))
         hr = hr.reshape(*variants.shape[:2], images.FACE_SIZE, images.FACE_SIZE, 1)
-        step = round(SHIFT * self.scale)  # a whole number of HR pixels
         plain, mirrored, right, down = hr.swapaxes(0, 1)
         disagreements = [
             Disagreement(_rms(face - mirrored[i][:, ::-1]),
@@ -174,8 +175,11 @@ def load(path, scale=None, batch_size=4, sharpness=None):
 
 
 def load_each_scale(batch_size=4, sharpness=None):
-    """The FaceUpsamplers of `weights.best_for_photographs` of each of SCALES, for `for_size`. Raises InputError as `load`."""
-    return tuple(load(None, scale, batch_size, sharpness) for scale in SCALES)
+    """The FaceUpsamplers of `weights.best_for_photographs` of each of SCALES, for `for_size`. Raises InputError as `load`.
+
+    That for 2x stays as it is at any sharpness: there is no adversarial one.
+    """
+    return tuple(load(None, scale, batch_size, sharpness if scale != 2 else None) for scale in SCALES)
 
 
 def for_size(upsamplers, source_pixels):
@@ -183,7 +187,7 @@ def for_size(upsamplers, source_pixels):
 
     upsamplers: one that is for all sizes below 128 pixels, since somebody chose it, or several of rising `lr_size`.
     """
-    reduced_to = [(images.FACE_SIZE if len(upsamplers) == 1 else MOST_REDUCED * upsampler.lr_size, upsampler)
+    reduced_to = [(images.FACE_SIZE if len(upsamplers) == 1 else LIMITS[upsampler.scale], upsampler)
                   for upsampler in upsamplers]
     return next((upsampler for limit, upsampler in reduced_to if source_pixels < limit), None)
 

@@ -24,7 +24,7 @@ STRIP = 64
 KERNEL_REACH = 3
 """Rows of the photograph that are enlarged at once, and rows above and below that the interpolation looks at."""
 
-SWAPPED_LIKENESS = 0.5  # by so much more does a window look like a face with its eyes in the other order, where that is said
+SWAPPED_LIKENESS = 0.4  # by so much more does a window look like a face with its eyes in the other order, where that is said
 SMALLEST_SIDE = 8  # pixels below which no face can be in a photograph
 
 
@@ -218,7 +218,7 @@ def _restored_face(rgb, eyes, box, transform, upsamplers, how):
     slack = consistency.slack(how.jpeg_steps, upsampler.lr_size, source_pixels)
     result = face_upsampling.restore(upsampler, lr_rgb[None], how.consistent, how.disagreement, slack[None])
     note = 'restored'
-    if source_pixels > face_upsampling.MOST_REDUCED * upsampler.lr_size:
+    if source_pixels > face_upsampling.LIMITS[upsampler.scale]:
         note = (f'restored from {upsampler.lr_size}x{upsampler.lr_size} pixels, to which its {source_pixels:.0f} were '
                 'reduced; interpolation keeps more of it')
     return face._replace(note=note, restored=result.rgb[0],

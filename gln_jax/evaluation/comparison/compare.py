@@ -20,18 +20,17 @@ from gln_jax.runtime import claims, errors, files, origin, picture_grid, provena
 PICTURED_FACES = 6
 SMALL_PICTURES_FROM = 7  # columns; fewer are shown at twice their size
 
-DEFINING = ('data', 'splits', 'limit', 'protocol', 'scale', 'degradation', 'methods')
+DEFINING = ('data', 'splits', 'limit', 'protocol', 'scale', 'degradation', 'measures', 'methods')
 """What two commands must have in common, so that the one may continue the other."""
 
 
-def compare(chosen, config, sets, protocol, output, label='', limit=None):
+def compare(chosen, task, sets, output, label='', limit=None):
     """Scores the chosen methods on all faces of all sets, and writes the report.
 
     Args:
         chosen: the methods, as returned by `methods.named`.
-        config: its `scale` and `degradation` say how LR images are made, its `data` what methods are fitted on.
+        task: a `scoring.Task`; its config's `data` says what methods are fitted on.
         sets: [(split, faces)], faces as returned by `data.faces.load`.
-        protocol: one of `metrics.PROTOCOLS`.
         output: the folder for the report; made if need be.
         label: the name of the data, in words.
         limit: score only so many faces of each set, evenly spread; None is all.
@@ -44,17 +43,17 @@ def compare(chosen, config, sets, protocol, output, label='', limit=None):
             comparison, or files that are not ours.
         RunError: a method returned something that is not finite.
     """
-    sets = dict(sets)
+    sets, config = dict(sets), task.config
     for split, faces in sets.items():
         _check_people(split, faces, limit)
     training_faces = face_data.load(config, 'train') if methods.are_fitted(chosen) else None
     record = {
         'data': {'name': label, 'prepared': fitted.identity(next(iter(sets.values())))}, 'splits': list(sets),
-        'limit': limit, 'protocol': protocol, 'scale': config.scale, 'degradation': config.degradation,
+        'limit': limit, 'protocol': task.protocol, 'scale': config.scale, 'degradation': config.degradation,
         'methods': methods.described(chosen, config, training_faces),
         'command': provenance.command(), 'commits': [provenance.commit()], 'processor': origin.processor(),
         'devices': provenance.devices(), 'versions': provenance.versions(), 'batch': scoring.BATCH_SIZE,
-        'seconds_per_face': {}}
+        'seconds_per_face': {}, **({'measures': sorted(task.further)} if task.further else {})}
     output = claims.made(output, 'the report')
     record = _begun(output, json.loads(json.dumps(record)))
     chosen = {name: chosen[name] for name in record['methods']}  # in their order there, which is that of its scores
@@ -89,9 +88,8 @@ def _begun(output, record):
     if (output / report.RECORD).exists():
         before = report.record_in(output)
         for field in DEFINING:
-            if before[field] != record[field]:
-                raise errors.InputError(f'{output}: holds another comparison, '
-                                        f'{_difference(field, before[field], record[field])}; name another folder')
+            if (there := before.get(field, [])) != (now := record.get(field, [])):
+                raise errors.InputError(f'{output}: holds another comparison, {_difference(field, there, now)}; name another folder')
         return before
     ours = [*report.FILES, *(name(split) for split in record['splits'] for name in (report.csv_of, report.faces_of))]
     for name in ours:
@@ -108,7 +106,7 @@ def _difference(field, before, now):
     if field == 'methods' and list(before) == list(now):
         name = next(name for name in now if before[name] != now[name])
         return f'with another {name} ({_brief(before[name])} there, {_brief(now[name])} now)'
-    listed = ', '.join if field in ('splits', 'methods') else _brief
+    listed = (lambda names: ', '.join(names) or 'none') if field in ('splits', 'measures', 'methods') else _brief
     return f'its {field}: {listed(before)} there, {listed(now)} now'
 
 
@@ -148,7 +146,7 @@ def _score(restorers, config, split, faces, record, output):
     place = record['splits'].index(split) + 1
     print(f'{split} ({place} of {len(record["splits"])}): scoring {len(restorers)} methods on {len(chosen)} faces',
           file=sys.stderr)
-    scores = scoring.score(restorers, faces, scoring.Task(config, record['protocol']), chosen,
+    scores = scoring.score(restorers, faces, scoring.Task(config, record['protocol'], further=record.get('measures', ())), chosen,
                            scoring.spread(len(chosen), PICTURED_FACES))
     files.write(output / report.faces_of(split), picture_grid.png(_side_by_side(scores, split, record)))
     files.write(output / report.csv_of(split), one_network.as_csv(scores))

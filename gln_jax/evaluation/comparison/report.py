@@ -21,7 +21,7 @@ RECORD = 'comparison.json'
 TEXT, SUMMARY = 'report.md', 'report.json'
 FILES = (TEXT, SUMMARY, *report_plots.PLOTS)
 
-COMPARED = {'psnr': 2, 'ssim': 4}  # measures that get intervals and differences, and their digits
+TITLES = {'psnr': 'PSNR, dB', 'ssim': 'SSIM', 'lpips': 'LPIPS', 'identity_distance': 'identity distance', 'rank1': 'rank-1'}
 
 
 def write(folder):
@@ -47,7 +47,8 @@ def summary(folder):
 
     These are {'images', 'identities', 'methods', 'minus_gln'}. 'methods' has for each method the means of the
     `scoring.MEASURES`, 'seconds_per_face', and 'psnr_interval' and 'ssim_interval'; 'minus_gln' has for each method but
-    GLN the means and intervals of the differences of each face's PSNR and SSIM from GLN's. Intervals are [low, high] at
+    GLN the means and intervals of the differences of each face's PSNR and SSIM from GLN's. What else was measured
+    (`scoring.FURTHER`) stands beside PSNR and SSIM. Intervals are [low, high] at
     95 % by `metrics.bootstrap_interval` over identities; None for fewer than `metrics.FEWEST_PEOPLE`. A mean that is not
     finite is None too.
     """
@@ -78,8 +79,11 @@ def scores_in(path, methods):
         names = [(row['file'], row['source'], row['identity']) for row in rows[::len(methods)]]
         if not rows or [row['method'] for row in rows] != methods * len(names):
             raise ValueError('it has not a row per face and method')
+        measures = [name for name in rows[0] if name in one_network.TITLES.keys() | set(scoring.MEASURES)]
+        if set(scoring.MEASURES) - set(measures):
+            raise ValueError('columns are missing')
         values = {method: {measure: np.array([float(row[measure]) for row in rows[place::len(methods)]])
-                           for measure in scoring.MEASURES} for place, method in enumerate(methods)}
+                           for measure in measures} for place, method in enumerate(methods)}
     except FileNotFoundError:
         raise errors.InputError(f'{path}: is not there; the command in {RECORD} scores what is missing') from None
     except (ValueError, KeyError, TypeError) as error:
@@ -104,25 +108,15 @@ def _result(scores, seconds_per_face):
     people = scores.people
     identities = len(set(people))
     result = {'images': len(people), 'identities': identities, 'methods': {}, 'minus_gln': {}}
-    columns, owners = [], []  # of everything that gets an interval
     for method, values in scores.values.items():
-        result['methods'][method] = {measure: one_network.finite_mean(values[measure]) for measure in scoring.MEASURES} | {
-            'seconds_per_face': seconds_per_face.get(method)}
-        for measure in COMPARED:
-            columns.append(values[measure])
-            owners.append((result['methods'][method], measure))
+        result['methods'][method] = one_network.averaged(values, people) | {'seconds_per_face': seconds_per_face.get(method)}
         if method == GLN:
             continue
         result['minus_gln'][method] = {}
-        for measure in COMPARED:
+        for measure in filter(values.__contains__, one_network.TITLES):
             with np.errstate(invalid='ignore'):  # of two faces without any error
                 difference = values[measure] - scores.values[GLN][measure]
-            result['minus_gln'][method][measure] = one_network.finite_mean(difference)
-            columns.append(difference)
-            owners.append((result['minus_gln'][method], measure))
-    for (owner, measure), column in zip(owners, columns, strict=True):
-        interval = metrics.bootstrap_interval(column, groups=people)
-        owner[f'{measure}_interval'] = interval if interval is None else list(interval)
+            result['minus_gln'][method] |= one_network.of_known(measure, difference, people)
     return result
 
 
@@ -156,21 +150,22 @@ def _section(split, result):
     lines = [f'## {split}: {result["images"]} faces of {result["identities"]} people', '']
     if result['identities'] < metrics.FEWEST_PEOPLE:
         lines += [f'A test set too small for an interval: it takes {metrics.FEWEST_PEOPLE} people or more.', '']
-    lines += ['| method | PSNR, dB | SSIM | LR consistency, dB | sharpness | s a face |', '|---|---|---|---|---|---|']
+    shown = [measure for measure in one_network.TITLES if measure in result['methods'][GLN]]
+    titles = ' | '.join(TITLES[measure] for measure in shown)
+    lines += [f'| method | {titles} | LR consistency, dB | sharpness | s a face |', f'|{"---|" * (len(shown) + 4)}']
     for name, score in result['methods'].items():
-        lines.append(f'| {name} | {_with_interval(score, "psnr")} | {_with_interval(score, "ssim")} | '
+        lines.append(f'| {name} | {" | ".join(_with_interval(score, measure) for measure in shown)} | '
                      f'{_number(score["consistency"], ".2f")} | {_number(score["sharpness"], ".2f")} | '
                      f'{_seconds(score["seconds_per_face"])} |')
     if result['minus_gln']:
-        lines += ['', '| minus gln | PSNR, dB | SSIM |', '|---|---|---|']
+        lines += ['', f'| minus gln | {titles} |', f'|{"---|" * (len(shown) + 1)}']
     for name, difference in result['minus_gln'].items():
-        psnr, ssim = (_with_interval(difference, measure, '+') for measure in COMPARED)
-        lines.append(f'| {name} | {psnr} | {ssim} |')
+        lines.append(f'| {name} | {" | ".join(_with_interval(difference, measure, "+") for measure in shown)} |')
     return [*lines, '', f'![Some faces of {split}]({faces_of(split)})', '']
 
 
 def _with_interval(score, measure, sign=''):
-    form = f'{sign}.{COMPARED[measure]}f'
+    form = f'{sign}.{one_network.DIGITS[measure]}f'
     interval = score[f'{measure}_interval']
     ends = '' if interval is None else f' [{interval[0]:{form}}, {interval[1]:{form}}]'
     return _number(score[measure], form) + ends
