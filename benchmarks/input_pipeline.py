@@ -33,27 +33,25 @@ def main(arguments=None):
         for decoded in (False, True):
             for workers in options.workers:
                 config.data.decoded, config.data.workers = decoded, workers
-                rate = _rate(faces, config, options.batch_size)
-                waits = _waiting(faces, config, options.batch_size, options.device)
+                batches = _warm_batches(faces, config, options.batch_size)
+                rate = _rate(batches, options.batch_size)
+                waits = _waiting(batches, options.batch_size / options.device)
+                batches.close()
                 print(f'{"once" if decoded else "every visit":>11} {workers or "thread":>9} {rate:>8,.0f} '
                       f'{rate / max(workers, 1):>18,.0f} {waits:>12.1%}', flush=True)
 
 
-def _rate(faces, config, batch_size):
+def _rate(batches, batch_size):
     """Faces a second that the pipeline makes, alone."""
-    batches = _warm_batches(faces, config, batch_size)
     began, count = time.perf_counter(), 0
     while time.perf_counter() - began < SECONDS_EACH:
         next(batches)
         count += 1
-    seconds = time.perf_counter() - began
-    batches.close()
-    return count * batch_size / seconds
+    return count * batch_size / (time.perf_counter() - began)
 
 
-def _waiting(faces, config, batch_size, faces_per_second):
-    """The share of its time that the simulated device waits for a batch."""
-    batches, busy = _warm_batches(faces, config, batch_size), batch_size / faces_per_second
+def _waiting(batches, busy):
+    """The share of its time that the simulated device, which is busy for so many seconds with each batch, waits for one."""
     next(batches)
     began = now = time.perf_counter()
     free_at, waited = began + busy, 0.0
@@ -64,7 +62,6 @@ def _waiting(faces, config, batch_size, faces_per_second):
         starts_at = max(now, free_at)
         time.sleep(starts_at - now)
         free_at = starts_at + busy
-    batches.close()
     return waited / (free_at - began)
 
 

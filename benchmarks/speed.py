@@ -82,7 +82,7 @@ def matrix_product_rate(dtype='float32'):
 def multiply_adds(config):
     """Multiplications with an addition that restoring one face takes in the direct form, as XLA counts them."""
     state = jax.eval_shape(lambda: steps.create_state(config))
-    lr = images.degrade(jnp.zeros((1, images.FACE_SIZE, images.FACE_SIZE, 1)), config.scale, config.degradation)
+    lr = images.degrade(jnp.zeros((1, config.face_size, config.face_size, 1)), config.scale, config.degradation)
     with convolutions.traced_in('direct'):
         restore = jax.jit(factory.generator(config).apply).lower({'params': state.generator}, lr)
     return restore.cost_analysis()['flops'] / 2
@@ -126,7 +126,7 @@ class _Measured:
     """A network that restores and trains in one form of its convolutions, and the best times of both."""
 
     def __init__(self, config, form):
-        self.state, self.batch = devices.placed(steps.create_state(config)), _faces(config.reconstruction.batch_size)
+        self.state, self.batch = devices.placed(_first_state(config)), _faces(config)
         self.generator = jax.device_get(self.state.generator)
         self.parameters = factory.parameter_count(self.generator)
         self.lr = images.degrade(jnp.asarray(self.batch, jnp.float32) / 255, config.scale, config.degradation)
@@ -148,9 +148,13 @@ class _Measured:
         self.train_seconds = min(self.train_seconds, time.perf_counter() - restored)
 
 
-def _faces(count):
-    shape = (count, images.FACE_SIZE, images.FACE_SIZE, 1)
+def _faces(config):
+    shape = (config.reconstruction.batch_size, config.face_size, config.face_size, 1)
     return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+
+
+def _first_state(config):
+    return jax.jit(lambda: steps.create_state(config))()
 
 
 def _training_update(config):
@@ -173,8 +177,8 @@ def _cold_starts(options, dtype):
 
 def _take_first_step(config, cache):
     compilation.keep(cache)
-    state = devices.placed(steps.create_state(config))
-    jax.block_until_ready(_training_update(config)(state, devices.split(_faces(config.reconstruction.batch_size))))
+    state = devices.placed(_first_state(config))
+    jax.block_until_ready(_training_update(config)(state, devices.split(_faces(config))))
 
 
 def _parser():

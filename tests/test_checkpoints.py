@@ -16,7 +16,7 @@ CONFIG.network, CONFIG.face_size = 'gn_only', 32
 
 @pytest.fixture(scope='module')
 def fresh_state():
-    return jax.device_get(steps.create_state(CONFIG))
+    return jax.device_get(jax.jit(lambda: steps.create_state(CONFIG))())
 
 
 @pytest.fixture

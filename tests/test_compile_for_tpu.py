@@ -81,7 +81,8 @@ def rows(tmp_path_factory):
     if not TPU_PYTHON:
         pytest.skip('GLN_TPU_PYTHON names no Python with libtpu')
     folder = tmp_path_factory.mktemp('tpu')
-    environment = {name: value for name, value in os.environ.items() if name != 'JAX_COMPILATION_CACHE_DIR'}
+    unlike_here = 'JAX_COMPILATION_CACHE_DIR', 'JAX_DISABLE_MOST_OPTIMIZATIONS'
+    environment = {name: value for name, value in os.environ.items() if name not in unlike_here}
     started = [subprocess.Popen(
         [TPU_PYTHON, '-m', 'tools.compile_for_tpu', 'configs/x8.py:gln4', '--topologies=v5e:2x4', f'--steps={phase}',
          f'--output={folder / phase}.json'], cwd=pathlib.Path(__file__).parent.parent, env=environment,

@@ -14,6 +14,9 @@ from gln_jax.training import optimizers, steps
 from tools import golden
 
 
+pytestmark = pytest.mark.usefixtures('optimized')
+
+
 @pytest.mark.parametrize('maps_shape, kernel_shape', [
     ((2, 48, 32, 16), (7, 7, 16, 32)),  # whole tiles
     ((2, 33, 47, 3), (7, 7, 3, 5)),     # tiles cut off below and on the right

@@ -6,6 +6,8 @@ import pytest
 from gln_jax import weights
 from tools import golden
 
+pytestmark = pytest.mark.usefixtures('optimized')
+
 VALUES = dict(np.load(golden.FILE))
 
 

@@ -13,15 +13,15 @@ DETAIL_PARAMETERS = {4: 9_192_704, 8: 4_408_064}
 LOCAL_PARAMETERS = {'gln4': 77_073, 'gln6': 239_953, 'gln8': 641_489}
 
 
-def module_and_input(network, scale):
+def module_and_input(network, scale, face_size=images.FACE_SIZE):
     config = settings.default()
     config.network, config.scale = network, scale
-    size = images.FACE_SIZE // scale
+    size = face_size // scale
     return factory.generator(config), jax.random.uniform(jax.random.key(1), (1, size, size, 1))
 
 
-def made(network, scale):
-    module, lr = module_and_input(network, scale)
+def made(network, scale, face_size=32):
+    module, lr = module_and_input(network, scale, face_size)
     return module, jax.jit(module.init)(jax.random.key(0), lr)['params'], lr
 
 
@@ -34,7 +34,7 @@ def altered(parameters, amount):
 def started(network, scale, parameters):
     """The module, and its parameters where training starts from those of a part of it."""
     config = settings.default()
-    config.network, config.scale = network, scale
+    config.network, config.scale, config.face_size = network, scale, 32
     start = jax.jit(lambda parameters: steps.create_state(config, parameters).generator)(parameters)
     return factory.generator(config), start
 
@@ -126,7 +126,7 @@ def test_fresh_network_gives_about_the_bilinear_image(network):
 def test_every_pixel_of_the_face_can_change_every_other():
     """The fully connected stream sees the whole face; a local network alone sees its receptive field of 43 pixels."""
     def influence(network):
-        module, parameters, lr = made(network, 8)
+        module, parameters, lr = made(network, 8, images.FACE_SIZE)
         upsample = jax.jit(lambda lr: module.apply({'params': parameters}, lr)[0, 0, 0, 0])
         return abs(upsample(lr) - upsample(lr.at[0, -1, -1].add(0.5)))
     assert influence('gln4') > 0

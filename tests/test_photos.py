@@ -150,18 +150,18 @@ def test_without_a_chosen_network_each_face_gets_the_one_for_its_size(upsampler,
 def test_a_network_that_is_loaded_takes_as_many_faces_at_once_as_go_through_it(monkeypatch):
     """One, or its four variants: what a batch lacks would be made up, and cost as much."""
     asked = []
-    monkeypatch.setattr(face_upsampling, 'load', lambda path, scale=None, batch_size=None: asked.append(batch_size))
+    monkeypatch.setattr(face_upsampling, 'load', lambda path, scale=None, batch_size=None, sharpness=None: asked.append(batch_size))
     monkeypatch.setattr(loaded_upsamplers, '_kept', collections.OrderedDict())
     monkeypatch.setattr(restoring, 'restored', lambda *arguments: None)
     for given in (None, 'x8-fast'):
         for disagreement in (True, False):
             gln_jax.restore(photo()[0], [], given, disagreement=disagreement)
-    assert asked == [4, 4, 1, 1, 4, 1]
+    assert asked == [4, 4, 4, 1, 1, 1, 4, 1]
 
 
 def test_what_was_loaded_is_kept_until_its_file_changes(tmp_path, monkeypatch):
     loaded = []
-    monkeypatch.setattr(face_upsampling, 'load', lambda path, scale=None, batch_size=None: loaded.append(path) or len(loaded))
+    monkeypatch.setattr(face_upsampling, 'load', lambda path, scale=None, batch_size=None, sharpness=None: loaded.append(path) or len(loaded))
     monkeypatch.setattr(loaded_upsamplers, '_kept', collections.OrderedDict())
     file, workdir = tmp_path / 'x8.safetensors', tmp_path / 'workdir'
     file.write_bytes(b'1')

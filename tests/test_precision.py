@@ -8,6 +8,8 @@ from gln_jax.models import factory
 from gln_jax.runtime import devices, errors, precision
 from gln_jax.training import optimizers, steps
 
+pytestmark = pytest.mark.usefixtures('optimized')
+
 HIGHEST = (jax.lax.Precision.HIGHEST,) * 2
 """Of both operands of a product."""
 
@@ -22,7 +24,7 @@ def faces():
 
 def config_in(dtype, network='fast'):
     config = settings.default()
-    config.network, config.compute_dtype = network, dtype
+    config.network, config.compute_dtype, config.face_size = network, dtype, 32
     config.optimizer.warmup_steps = 0
     config.fast.update(width=24, blocks=2)
     return config
@@ -33,7 +35,7 @@ def test_all_matrix_work_but_resampling_is_in_bfloat16(network):
     config = config_in('bfloat16', network)
     state = jax.eval_shape(lambda: steps.create_state(config))
     restore = precision.applied(factory.generator(config), precision.of(config))
-    lr = jax.ShapeDtypeStruct((2, 16, 16, 1), jnp.float32)
+    lr = jax.ShapeDtypeStruct((2, 4, 4, 1), jnp.float32)
     gradient = jax.grad(lambda parameters, lr: restore(parameters, lr).sum())
     kinds = {}
     for equation in _equations(jax.make_jaxpr(gradient)(state.generator, lr).jaxpr):
@@ -52,7 +54,7 @@ def test_float32_is_multiplied_in_all_its_bits(network):
     restore = precision.applied(factory.generator(config), precision.of(config))
     gradient = jax.grad(lambda parameters, lr: restore(parameters, lr).sum())
     products = [equation for equation in _equations(
-        jax.make_jaxpr(gradient)(parameters, jax.ShapeDtypeStruct((2, 16, 16, 1), jnp.float32)).jaxpr)
+        jax.make_jaxpr(gradient)(parameters, jax.ShapeDtypeStruct((2, 4, 4, 1), jnp.float32)).jaxpr)
                 if equation.primitive.name in ('dot_general', 'conv_general_dilated')]
     assert len(products) >= 8
     assert all(equation.params['precision'] == HIGHEST for equation in products)

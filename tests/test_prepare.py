@@ -266,10 +266,10 @@ def test_duplicates_are_those_of_a_search_through_all(most_bits):
 
 
 def test_the_search_for_duplicates_does_not_compare_all_with_all():
-    hashes = np.random.default_rng(0).integers(0, 256, (20000, 18), dtype=np.uint8)
+    hashes = np.random.default_rng(0).integers(0, 256, (10_000, 18), dtype=np.uint8)
     began = time.process_time()
     assert perceptual_hash.duplicates(hashes, 20) == {}
-    assert time.process_time() - began < 15  # comparing all with all took 80 s
+    assert time.process_time() - began < 7  # comparing all with all took 80 s of twice as many, which is four times as long
 
 
 def test_duplicates_are_not_searched_again_where_nothing_changed(run, tmp_path, monkeypatch):

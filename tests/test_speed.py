@@ -1,3 +1,5 @@
+"""The benchmarks write down what they measure; here at faces of 32x32 pixels, for no longer than it takes to see that."""
+
 import json
 import re
 
@@ -6,30 +8,50 @@ from PIL import Image
 import pytest
 
 from benchmarks import input_pipeline, speed
+from gln_jax import config as settings
 from gln_jax.evaluation import scoring
 
 
-def test_a_row_has_the_networks_size_and_its_rates(monkeypatch, capsys):
+@pytest.fixture
+def small(monkeypatch):
+    config = settings.default()
+    config.face_size = 32
+    monkeypatch.setattr(settings, 'default', config.copy_and_resolve_references)
+    monkeypatch.setattr(speed, 'MATRIX_SIZE', 256)
     monkeypatch.setattr(scoring, 'SECONDS_EACH', 0.0)
-    speed.main(['--networks=gln3', '--scales=8', '--batch-sizes=4', '--dtypes=float32,bfloat16'])
+
+
+def test_a_row_has_the_networks_size_and_its_rates(small, monkeypatch, capsys):
+    monkeypatch.setattr(speed, '_cold_starts', lambda options, dtype: (7.0, 2.0) if dtype == 'float32' else None)
+    speed.main(['--networks=gn_only', '--scales=8', '--batch-sizes=4', '--dtypes=float32,bfloat16'])
     *_, in_float32, in_bfloat16, starts = capsys.readouterr().out.splitlines()
     for row, dtype in ((in_float32.split(), 'float32'), (in_bfloat16.split(), 'bfloat16')):
-        assert row[:5] == ['gln3', '8', dtype, '4', 'fourier'] and row[6] == '4,412,346'
+        assert row[:5] == ['gn_only', '8', dtype, '4', 'fourier'] and row[6] == '399,104'
         assert float(row[7]) > float(row[9]) > 0, 'training is slower than restoring'
-    cold, warm = (float(number) for number in re.findall(r'([\d.]+) s', starts))
+    assert re.findall(r'([\d.]+) s', starts) == ['7.0', '2.0']
+
+
+def test_a_second_cold_start_is_shorter_by_the_programs_that_the_first_compiled():
+    options = speed._parser().parse_args(['--networks=gn_only', '--scales=8', '--batch-sizes=4'])
+    cold, warm = speed._cold_starts(options, 'float32')
     assert cold > warm > 0
 
 
-def test_both_forms_are_measured_and_written_down(monkeypatch, tmp_path):
-    monkeypatch.setattr(scoring, 'SECONDS_EACH', 0.0)
+def test_both_forms_are_measured_and_written_down(small, monkeypatch, tmp_path):
     monkeypatch.setattr(speed, '_cold_starts', lambda *_: (0, 0))
     speed.main(['--networks=gln4', '--scales=8', '--batch-sizes=4', '--forms=direct,fourier', f'--json={tmp_path / "rows"}'])
     direct, fourier = json.loads((tmp_path / 'rows').read_text())
     for row, form in ((direct, 'direct'), (fourier, 'fourier')):
         assert (row['network'], row['scale'], row['batch_size'], row['form']) == ('gln4', 8, 4, form)
         assert row['restores_per_second'] > 0 < row['trains_per_second']
-    assert direct['multiply_adds'] == fourier['multiply_adds'] == pytest.approx(1.24e9, rel=0.01)
+    assert direct['multiply_adds'] == fourier['multiply_adds'] > 0
     assert direct['memory_bytes'] != fourier['memory_bytes'], 'these are two programs'
+
+
+def test_multiply_adds_are_those_of_the_direct_form():
+    config = settings.default()
+    config.network = 'gln4'
+    assert speed.multiply_adds(config) == pytest.approx(1.24e9, rel=0.01)
 
 
 @pytest.mark.parametrize('arguments, message', [

@@ -1,3 +1,5 @@
+import functools
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -26,6 +28,18 @@ def sgd_config():
     return config
 
 
+def created(config):
+    """What `steps.create_state` makes of a config of this file, in arrays that an update may take."""
+    return jax.tree.map(np.copy, _created(config.adversarial.discriminator))
+
+
+@functools.cache
+def _created(discriminator):
+    config = sgd_config()
+    config.adversarial.discriminator = discriminator
+    return jax.device_get(jax.jit(lambda: steps.create_state(config))())
+
+
 def generator_update(config, adversarial):
     optimizer = (optimizers.adversarial_optimizer if adversarial else optimizers.reconstruction_optimizer)(config)
     return steps.generator_update(config, optimizer, adversarial)
@@ -33,7 +47,7 @@ def generator_update(config, adversarial):
 
 def both_stages(config, faces, count):
     """The state after two steps of each kind, on so many devices."""
-    state, over = steps.create_state(config), jax.devices()[:count]
+    state, over = created(config), jax.devices()[:count]
     batch = faces.reshape(len(over), -1, *faces.shape[1:])
     reconstruct = devices.mapped(generator_update(config, False), over)
     discriminate = devices.mapped(steps.discriminator_update(config, optimizers.discriminator_optimizer(config)), over)
@@ -48,7 +62,7 @@ def both_stages(config, faces, count):
 
 def test_four_devices_learn_what_one_learns(faces):
     config = sgd_config()
-    start = jax.device_get(steps.create_state(config))
+    start = jax.device_get(created(config))
     one, one_metrics = both_stages(config, faces, 1)
     four, four_metrics = both_stages(config, faces, 4)
     moved = jax.tree.map(lambda before, after: np.abs(after - before).max(), start.generator, one.generator)
@@ -63,7 +77,7 @@ def test_stage_1_minimises_the_loss_that_the_config_names(faces):
     for name in settings.LOSSES:
         config.reconstruction.loss = name
         _, metrics = devices.mapped(generator_update(config, False), jax.devices()[:1])(
-            steps.create_state(config), faces[None])
+            created(config), faces[None])
         assert metrics['reconstruction_loss'] > 1e5, 'L_MS is told whatever is minimised'
         gradient_norms[name] = float(metrics['gradient_norm'])
     assert gradient_norms['squared'] > 10 * gradient_norms['absolute']
@@ -75,10 +89,10 @@ def test_a_teacher_takes_its_share_of_the_gradient(faces, share):
     """A network that is its own teacher has nothing to learn of it, and so much less to learn of the truth."""
     config, gradient_norms, told = sgd_config(), {}, {}
     config.reconstruction.teacher_share = share
-    network, parameters = factory.generator(config), steps.create_state(config).generator
+    network, parameters = factory.generator(config), created(config).generator
     for teacher in (None, lambda lr: network.apply({'params': parameters}, lr)):
         update = steps.generator_update(config, optimizers.reconstruction_optimizer(config), False, teacher)
-        _, metrics = devices.mapped(update, jax.devices()[:1])(steps.create_state(config), faces[None])
+        _, metrics = devices.mapped(update, jax.devices()[:1])(created(config), faces[None])
         gradient_norms[bool(teacher)], told[bool(teacher)] = metrics['gradient_norm'], metrics['reconstruction_loss']
     left = float(gradient_norms[True] / gradient_norms[False])
     assert left == pytest.approx(1 - share, abs=1e-3)
@@ -87,7 +101,7 @@ def test_a_teacher_takes_its_share_of_the_gradient(faces, share):
 
 def test_auto_lambda_makes_the_adversarial_term_a_tenth(faces):
     config = sgd_config()
-    state = steps.begin_adversarial(config, steps.create_state(config))
+    state = steps.begin_adversarial(config, created(config))
     assert state.adversarial_weight == steps.UNSET
     generate = devices.mapped(generator_update(config, True))
     state, metrics = generate(state, devices.split(faces))
@@ -103,7 +117,7 @@ def test_auto_lambda_makes_the_adversarial_term_a_tenth(faces):
 def test_a_given_lambda_stays(faces):
     config = sgd_config()
     config.adversarial.weight = '8e3'
-    state = steps.begin_adversarial(config, steps.create_state(config))
+    state = steps.begin_adversarial(config, created(config))
     _, metrics = devices.mapped(generator_update(config, True))(state, devices.split(faces))
     metrics = jax.device_get(metrics)
     assert metrics['adversarial_weight'] == 8e3
@@ -115,7 +129,7 @@ def test_a_given_lambda_stays(faces):
 def test_each_update_leaves_the_other_network_alone(discriminator, faces):
     config = sgd_config()
     config.adversarial.discriminator = discriminator
-    state = jax.device_get(steps.begin_adversarial(config, steps.create_state(config)))
+    state = jax.device_get(steps.begin_adversarial(config, created(config)))
     discriminate = devices.mapped(steps.discriminator_update(config, optimizers.discriminator_optimizer(config)))
     after, metrics = discriminate(state, devices.split(faces))
     chex.assert_trees_all_equal(after.generator, state.generator)
@@ -132,14 +146,14 @@ def test_the_adversarial_term_pulls_towards_what_the_discriminator_takes_for_rea
     config = sgd_config()
     config.adversarial.update(weight='1e12', generator_learning_rate=1e-16)
     generate = devices.mapped(generator_update(config, True))
-    state, first = generate(steps.begin_adversarial(config, steps.create_state(config)), devices.split(faces))
+    state, first = generate(steps.begin_adversarial(config, created(config)), devices.split(faces))
     _, second = generate(state, devices.split(faces))
     assert second['adversarial_loss'] < first['adversarial_loss']
 
 
 def test_stage_2_starts_from_the_average():
     config = sgd_config()
-    state = steps.create_state(config)
+    state = created(config)
     state = state.replace(average=jax.tree.map(lambda leaf: leaf + 1, state.average))
     chex.assert_trees_all_equal(steps.begin_adversarial(config, state).generator, state.average)
 
@@ -147,7 +161,7 @@ def test_stage_2_starts_from_the_average():
 def test_average_follows_the_generator(faces):
     config = sgd_config()
     config.optimizer.average_decay = 0.0
-    state, _ = devices.mapped(generator_update(config, False))(steps.create_state(config), devices.split(faces))
+    state, _ = devices.mapped(generator_update(config, False))(created(config), devices.split(faces))
     chex.assert_trees_all_close(state.average, state.generator)
 
 
@@ -212,7 +226,7 @@ def test_the_norm_of_a_generators_gradient_is_clipped(stage):
 
 def test_the_discriminator_sees_the_generators_images_and_not_the_averages(faces):
     config = sgd_config()
-    state = jax.device_get(steps.begin_adversarial(config, steps.create_state(config)))
+    state = jax.device_get(steps.begin_adversarial(config, created(config)))
     discriminate = devices.mapped(steps.discriminator_update(config, optimizers.discriminator_optimizer(config)))
     other = jax.tree.map(lambda leaf: leaf + 0.05, state.generator)
     usual, of_another_average, of_another_generator = (

@@ -11,8 +11,7 @@ import pytest
 from gln_jax import weights
 from gln_jax import config as settings
 from gln_jax.data import faces as face_data
-from gln_jax.data import pipeline, preparation
-from gln_jax.data.synthetic import dataset
+from gln_jax.data import pipeline
 from gln_jax.runtime import errors, precision, provenance
 from gln_jax.training import checkpoints, opening, run, schedule, steps, workdirs
 
@@ -20,11 +19,9 @@ STEPS = 2
 
 
 @pytest.fixture(scope='module')
-def config(tmp_path_factory):
-    directory = tmp_path_factory.mktemp('tfds')
-    preparation.prepare(dataset.DrawnFaces(faces={'train': 8, 'val': 4, 'test': 4}, data_dir=directory), 'a few drawn faces')
+def config(drawn_faces):
     config = settings.default()
-    config.network, config.face_size, config.data.directory = 'gn_only', 32, str(directory)
+    config.network, config.face_size, config.data.directory = 'gn_only', 32, str(drawn_faces)
     config.reconstruction.update(steps=STEPS, batch_size=4)
     config.adversarial.turns, config.validation.faces = 0, 4
     return config
@@ -38,16 +35,25 @@ def finished(config, tmp_path_factory):
     return workdir
 
 
-@pytest.fixture
-def half_done(config, finished, tmp_path, monkeypatch):
-    """The config and the workdir of a run that was stopped after a step, and its teacher, a weights file."""
-    config, teacher = settings.from_json(settings.to_json(config)), tmp_path / 'teacher.safetensors'
+@pytest.fixture(scope='module')
+def stopped(config, finished, tmp_path_factory):
+    """The config and the workdir of a run that was stopped after a step, and its teacher, a weights file, with its contents."""
+    config, folder = settings.from_json(settings.to_json(config)), tmp_path_factory.mktemp('stopped')
+    teacher = folder / 'teacher.safetensors'
     weights.export(finished, teacher)
     config.reconstruction.teacher = str(teacher)
-    with monkeypatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(schedule, 'total_steps', lambda config: 1)
-        run.train(config, tmp_path / 'run', **weights.for_training(config))
-    return config, tmp_path / 'run', teacher
+        run.train(config, folder / 'run', **weights.for_training(config))
+    return config, folder / 'run', teacher, teacher.read_bytes()
+
+
+@pytest.fixture
+def half_done(stopped, tmp_path):
+    """A copy of that run: its config, its workdir, and its teacher."""
+    config, workdir, teacher, contents = stopped
+    teacher.write_bytes(contents)
+    return config, shutil.copytree(workdir, tmp_path / 'run'), teacher
 
 
 def test_another_config_in_the_same_workdir_is_refused_by_its_field(config, finished):
@@ -90,9 +96,9 @@ def test_a_run_needs_the_same_teacher_until_stage_1_has_ended(half_done, tmp_pat
 
 def test_a_run_needs_the_same_faces(half_done):
     config, workdir, _ = half_done
-    changed = provenance.of(workdir) | {'training_faces': {'drawn': 7}}
+    changed = provenance.of(workdir) | {'training_faces': {'drawn': 23}}
     (workdir / provenance.FILE).write_text(json.dumps(changed))
-    with pytest.raises(errors.InputError, match="other training faces .*'drawn': 7}, now .*'drawn': 8"):
+    with pytest.raises(errors.InputError, match="other training faces .*'drawn': 23}, now .*'drawn': 24"):
         run.train(config, workdir, **weights.for_training(config))
 
 

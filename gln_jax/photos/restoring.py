@@ -24,7 +24,7 @@ STRIP = 64
 KERNEL_REACH = 3
 """Rows of the photograph that are enlarged at once, and rows above and below that the interpolation looks at."""
 
-SWAPPED_LIKENESS = 0.5  # by so much more does a window look like a face with its eyes in the other order, where that is said
+SWAPPED_LIKENESS = 0.4  # by so much more does a window look like a face with its eyes in the other order, where that is said
 SMALLEST_SIDE = 8  # pixels below which no face can be in a photograph
 
 

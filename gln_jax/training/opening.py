@@ -2,6 +2,7 @@
 
 from typing import Any, Callable, NamedTuple
 
+import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
@@ -59,8 +60,9 @@ def begun(run, initial, teacher):
     """The state before the first step, and the `Run` with all that it begins with; its record goes into the workdir."""
     if checkpoints.steps_in(run.workdir):  # with a checkpoint that was cut short: a bucket shows it as one
         run = run._replace(initial=_initial(run.config, initial), teacher=teacher and teacher())
-    parameters = run.initial.parameters if run.initial else None
-    state = hosts.from_first(lambda: steps.create_state(run.config, parameters), steps.shape_after(run.config, 0))
+    create = jax.jit(lambda parameters: steps.create_state(run.config, parameters))  # one program in place of fifty
+    parameters = run.initial.parameters if run.initial else {}
+    state = hosts.from_first(lambda: create(parameters), steps.shape_after(run.config, 0))
     if hosts.is_first():
         provenance.record(run.workdir, run.faces, run.digest, run.initial, run.teacher,
                           {'compute_dtype': _dtype(run.config), 'convolutions': _convolutions(run, state)})

@@ -2,6 +2,7 @@
 
 import json
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from PIL import Image
@@ -115,7 +116,7 @@ def test_share_of_the_way():
 def test_fine_tuning_scores_every_kept_checkpoint(study, tmp_path):
     config = settings.default()
     config.network = 'gn_only'
-    state = steps.create_state(config)
+    state = jax.jit(lambda: steps.create_state(config))()
     for name, steps_done in (('a', (2, 4)), ('b', (3,))):
         with checkpoints.Checkpoints(tmp_path / name / checkpoints.LATEST, config) as kept:
             for step in steps_done:

@@ -14,6 +14,9 @@ from gln_jax.runtime import processes, processors
 FACES = {'train': 2000, 'val': 64, 'test': 200}
 """How many faces each split has. Their seeds follow one another, so that no face is in two splits."""
 
+WORTH_PROCESSES = 100
+"""So many faces take longer to draw than it takes to start processes for them."""
+
 
 class DrawnFaces(tfds.core.GeneratorBasedBuilder):
     """Faces of `drawing.draw_face` as PNG. `faces` replaces the numbers of FACES, for tests."""
@@ -41,8 +44,8 @@ class DrawnFaces(tfds.core.GeneratorBasedBuilder):
         return generators
 
     def _generate_examples(self, split, seeds):
-        with processes.pool(processors.cores()) as pool:
-            drawn = pool.map(_drawn_png, seeds, chunksize=8)
+        cores = processors.cores() if len(seeds) >= WORTH_PROCESSES else 1
+        with processes.mapped(_drawn_png, list(seeds), cores) as drawn:
             for seed, png in zip(preparation.with_progress(seeds, split), drawn):
                 yield seed, {'image': png, 'file': f'{split}/{seed:05}.png', 'source': 'drawn',
                              'identity': f'drawn:{seed}'}
