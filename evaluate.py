@@ -140,7 +140,7 @@ def _with_data(config, options):
 
 
 def _groups(config, columns):
-    if not columns:
+    if columns is None:
         return None
     if config.data.name != 'folder':
         raise errors.InputError(f'--by: needs a folder of faces with an index.csv, --data=DIR, and this is {config.data.name}')

@@ -81,7 +81,8 @@ def _write_networks(folder):
         parameters = [(f'{each.description}.bin', *times) for each, *times in parts]
         first += [f'{name}.onnx', *(file for file, *times in parameters if any(times[:2]))]
         networks.append({'name': name, 'scale': upsampler.scale, 'blur_sigma': images.BLUR_SIGMA[upsampler.scale],
-                         'limit': _limit(upsamplers, upsampler), 'ways': face_upsampling.WAYS if 'undamaged' in loaded.card else None,
+                         'limit': _limit(upsamplers, upsampler), 'fewest': upsampler.fewest_pixels,
+                         'ways': face_upsampling.WAYS if 'undamaged' in loaded.card else None,
                          'parameters': parameters, 'calibration': limits})
     files.write(folder / 'yunet.onnx', _yunet())
     starts = np.cumsum([0, *(matrix.size for matrix in matrices.values())]).tolist()

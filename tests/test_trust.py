@@ -113,6 +113,16 @@ def test_a_face_smaller_than_the_lr_grid_is_warned_of_without_any_calibration(pl
     assert warnings[0] == () and '12 pixels only, fewer than the 16' in warnings[1][0]
 
 
+@pytest.mark.parametrize('scale, enough', [(8, 14.4), (4, 22.4), (2, 41)])
+def test_no_face_is_too_small_for_the_network_for_its_size(plain, scale, enough):
+    settings = plain.config.copy_and_resolve_references()
+    settings.scale = scale
+    upsampler = face_upsampling.FaceUpsampler(plain._replace(config=settings))
+    restored = types.SimpleNamespace(consistency=[40.0], network_consistency=[40.0], disagreement=[None])
+    warned = [uncertainty.judged(upsampler, restored, pixels)[0].warnings for pixels in (enough, enough - 0.1)]
+    assert warned[0] == () and 'pixels only' in warned[1][0]
+
+
 def test_the_measuring_command_ranks_warns_and_writes_weights(plain, tmp_path, monkeypatch, capsys):
     faces = tmp_path / 'faces'
     for split, seeds in (('val', range(8)), ('test/drawn', range(8, 20))):

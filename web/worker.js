@@ -106,11 +106,11 @@ function shareOf(ways) {
   return +share.toFixed(2);
 }
 
-function warnings({calibration}, sourcePixels, size, ofNetwork, sharpness) {
+function warnings({calibration, fewest}, sourcePixels, size, ofNetwork, sharpness) {
   const tiny = settings.tiny.replace('{pixels:.0f}', Math.round(sourcePixels)).replace('{lr_size}', size);
   const at = name => calibration[0][name] + sharpness * (calibration[1][name] - calibration[0][name]);  // as parameters move
   const isDoubtful = calibration && (-Math.min(ofNetwork, 100) - at('mean')) / at('deviation') > at('most');
-  return [...sourcePixels < 0.9 * size ? [tiny] : [], ...isDoubtful ? [settings.unsure] : []];
+  return [...sourcePixels < fewest ? [tiny] : [], ...isDoubtful ? [settings.unsure] : []];
 }
 
 /** The photograph enlarged, with these faces ({eyes, luminance}) in it: {data: RGBA bytes, width, height}. */

@@ -55,11 +55,12 @@ class FaceUpsampler:
     """A network with its weights, compiled for one batch shape only.
 
     With `undamaged`, a network of the same kind that knows no damage, it restores by weights between both: as far from it as
-    JPEG has damaged a photograph (`for_jpeg`, by `weights.mixed`). `scale`, `lr_size` and `degradation` say which LR faces it takes, `description` where it comes from; `calibration`
-    is its `uncertainty.Calibration`, or None.
+    JPEG has damaged a photograph (`for_jpeg`, by `weights.mixed`). `scale`, `lr_size` and `degradation` say which LR faces it
+    takes, `description` where it comes from; `calibration` is its `uncertainty.Calibration`, or None. A face that spans less than
+    `fewest_pixels` is one for another network, or at 8x for none. `note` is for photographs with a face that it restored, or None.
     """
 
-    _undamaged = None
+    _undamaged = note = None
 
     def __init__(self, loaded, batch_size=4, undamaged=None):
         """`loaded`, `undamaged`: each a `weights.Loaded`; `batch_size`: faces that go through the network at once."""
@@ -67,6 +68,7 @@ class FaceUpsampler:
         self.scale, self.degradation = loaded.config.scale, loaded.config.degradation
         self.lr_size = images.FACE_SIZE // self.scale
         self.description = loaded.description
+        self.fewest_pixels = LIMITS.get(2 * self.scale, 0.9 * self.lr_size)
         self.calibration = uncertainty.from_dict(loaded.card['trust']) if 'trust' in loaded.card else None
         self.batch_size = batch_size
         self._network = factory.upsampler(loaded.config, loaded.parameters)
@@ -177,9 +179,12 @@ def load(path, scale=None, batch_size=4, sharpness=None):
 def load_each_scale(batch_size=4, sharpness=None):
     """The FaceUpsamplers of `weights.best_for_photographs` of each of SCALES, for `for_size`. Raises InputError as `load`.
 
-    That for 2x stays as it is at any sharpness: there is no adversarial one.
+    That for 2x stays as it is at any sharpness, since there is no adversarial one, and its `note` says so.
     """
-    return tuple(load(None, scale, batch_size, sharpness if scale != 2 else None) for scale in SCALES)
+    upsamplers = tuple(load(None, scale, batch_size, sharpness if scale != 2 else None) for scale in SCALES)
+    if sharpness:
+        upsamplers[-1].note = f'no sharpness for faces of {LIMITS[4]} pixels and more: {upsamplers[-1].description} has no adversarial partner'
+    return upsamplers
 
 
 def for_size(upsamplers, source_pixels):

@@ -124,6 +124,8 @@ def restored(image, eyes, upsamplers, how, tell=lambda step, steps, doing: None)
     for face, luminance, transform in zip(faces, luminances, transforms):
         if face.restored is not None:
             pasting.paste(canvas[..., :colour.shape[-1]], luminance, alignment.after(transform, to_photo))
+    sizes = {face.lr.shape[0] for face in faces if face.restored is not None}
+    more_notes += tuple(each.note for each in upsamplers if each.note and each.lr_size in sizes)
     tell(2 + len(places), 2 + len(places), 'writing')
     return Restoration(canvas.reshape(*canvas.shape[:2], *image.shape[2:]), factor, tuple(faces), notes + more_notes)
 

@@ -79,7 +79,7 @@ def judged(upsampler, restored, source_pixels=None):
 
 def _judged(upsampler, source_pixels, consistency, network_consistency, disagreement):
     warnings, doubt = [], None
-    if source_pixels is not None and source_pixels < 0.9 * upsampler.lr_size:
+    if source_pixels is not None and source_pixels < upsampler.fewest_pixels:
         warnings.append(TINY.format(pixels=source_pixels, lr_size=upsampler.lr_size))
     if upsampler.calibration is not None:
         doubt = upsampler.calibration.doubt(network_consistency, disagreement)
