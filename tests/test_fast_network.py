@@ -50,6 +50,7 @@ def test_a_size_takes_what_it_is_said_to(scale, size, least, most):
     assert 2 * factory.parameter_count(generator) < 10e6, 'two bytes each, a weights file would be above 10 MB'
 
 
+@pytest.mark.usefixtures('optimized')
 def test_without_global_streams_a_pixel_far_away_does_not_matter():
     for has_global_streams in (True, False):
         module, lr = network(8, global_streams=has_global_streams, blocks=2)
