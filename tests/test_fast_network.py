@@ -50,7 +50,6 @@ def test_a_size_takes_what_it_is_said_to(scale, size, least, most):
     assert 2 * factory.parameter_count(generator) < 10e6, 'two bytes each, a weights file would be above 10 MB'
 
 
-@pytest.mark.usefixtures('optimized')
 def test_without_global_streams_a_pixel_far_away_does_not_matter():
     for has_global_streams in (True, False):
         module, lr = network(8, global_streams=has_global_streams, blocks=2)
@@ -58,4 +57,5 @@ def test_without_global_streams_a_pixel_far_away_does_not_matter():
         parameters = jax.tree.map(lambda leaf: 0.1 * random.standard_normal(leaf.shape, np.float32), shapes)
         restore = jax.jit(module.apply)
         before, after = restore(parameters, lr), restore(parameters, lr.at[:, -1, -1].add(0.5))
-        assert (np.abs(after - before)[:, :16, :16].max() > 1e-6) == has_global_streams
+        changed = np.abs(after - before)[:, :16, :16].max() / np.abs(before).max()
+        assert (changed > 1e-5) == has_global_streams, 'in the Fourier form, a tile shares its rounding'
