@@ -106,7 +106,8 @@ def test_aligned_faces_of_several_files_each_get_theirs(x8_fast, other):
     for number, picture in enumerate(pictures):
         alone = aligned_faces._restored([picture], upsampler, True, False)
         np.testing.assert_allclose(together.luminance[number], alone.luminance[0], atol=1e-5)
-        assert together.consistency[number] == pytest.approx(alone.consistency[0], abs=0.1)
+        both = together.consistency[number], alone.consistency[0]
+        assert min(both) > 100 or both[0] == pytest.approx(both[1], abs=0.1)  # above 100 dB it is rounding
 
 
 def test_weights_between_two_networks_are_written_with_the_name_of_the_first(x8_fast, other, tmp_path, monkeypatch):

@@ -18,18 +18,16 @@ from gln_jax.runtime import errors, provenance
 from gln_jax.training import checkpoints, steps
 import made_up
 
-PAIRS = {'x8': 'x8-gan', 'x4': 'x4-gan', 'x8-fast': 'x8-fast-gan', 'x4-fast': 'x4-fast-gan'}
-
 
 @pytest.fixture(scope='module')
 def fast():
     return weights.load_generator('x8-fast'), weights.load_generator('x8-fast-gan')
 
 
-@pytest.mark.parametrize('name', PAIRS)
-def test_the_released_pairs_find_each_other(name):
-    for one in (name, PAIRS[name]):
-        assert [each.description for each in weights.pair_of(weights.load_generator(one))] == [name, PAIRS[name]]
+@pytest.mark.parametrize('one', ['x8-gan', 'x4', 'x8-fast', 'x4-fast-gan'])
+def test_the_released_pairs_find_each_other(one):
+    name = one.removesuffix('-gan')
+    assert [each.description for each in weights.pair_of(weights.load_generator(one))] == [name, f'{name}-gan']
 
 
 def test_the_ends_are_the_two_networks_and_the_middle_is_their_mean(fast):
