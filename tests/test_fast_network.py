@@ -57,4 +57,5 @@ def test_without_global_streams_a_pixel_far_away_does_not_matter():
         parameters = jax.tree.map(lambda leaf: 0.1 * random.standard_normal(leaf.shape, np.float32), shapes)
         restore = jax.jit(module.apply)
         before, after = restore(parameters, lr), restore(parameters, lr.at[:, -1, -1].add(0.5))
-        assert (np.abs(after - before)[:, :16, :16].max() > 1e-6) == has_global_streams
+        changed = np.abs(after - before)[:, :16, :16].max() / np.abs(before).max()
+        assert (changed > 1e-5) == has_global_streams, 'in the Fourier form, a tile shares its rounding'

@@ -26,7 +26,7 @@ def config_in(dtype, network='fast'):
     config = settings.default()
     config.network, config.compute_dtype, config.face_size = network, dtype, 32
     config.optimizer.warmup_steps = 0
-    config.fast.update(width=24, blocks=2)
+    config.fast.update(width=24, blocks=1, upsampling_blocks=(1, 0))
     return config
 
 

@@ -186,6 +186,7 @@ def test_told_to_end_a_run_saves_first(config, undisturbed, in_the_foreground, t
         code, _, err = finish(process)
         assert code == 128 + number and said in err and 'Traceback' not in err
         saved += map(int, re.findall(r'terminated: saved step (\d+)', err))
+        assert (tmp_path / 'run' / checkpoints.LATEST / str(saved[-1])).is_dir()
     assert len(saved) == 2 and 0 < saved[0] < saved[1] < TOTAL_STEPS
     assert finish(start(config, tmp_path / 'run'))[0] == 0
     chex.assert_trees_all_equal(final_state(config, tmp_path / 'run'), final_state(config, undisturbed[0]))
