@@ -105,4 +105,4 @@ def test_psnr_over_some_pixels_is_that_of_these_alone():
     restored[0, 3] = 0.5
     counted = np.zeros((4, 4), bool)
     counted[:2] = True
-    assert scoring._psnr(restored, truth, 'paper', counted)[0] == pytest.approx(-10 * np.log10(0.1 ** 2 / 2))
+    assert scoring._psnr(restored, truth, scoring.Task(None, counted=counted))[0] == pytest.approx(-10 * np.log10(0.1 ** 2 / 2))

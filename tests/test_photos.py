@@ -317,6 +317,7 @@ def test_images_that_cannot_be_are_refused(upsampler, monkeypatch):
     for image in (np.zeros((20, 20, 3)), np.zeros((20, 20, 5), np.uint8), np.zeros(20, np.uint8)):
         with pytest.raises(ValueError, match='a photograph is uint8'):
             restoring.restore(image, [], upsampler)
+    monkeypatch.setattr(loaded_upsamplers, '_kept', collections.OrderedDict())
     monkeypatch.setattr(weights, 'released', lambda: [])
     with pytest.raises(errors.InputError, match='none for 8x comes with the project yet: give --ckpt'):
         restoring.restore(np.zeros((20, 20, 3), np.uint8))

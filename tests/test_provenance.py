@@ -4,8 +4,7 @@ import types
 
 import pytest
 
-from gln_jax.runtime import provenance
-from tools import origin
+from gln_jax.runtime import origin, provenance
 
 
 def test_scores_of_two_versions_of_the_code_are_not_mixed_without_a_word(monkeypatch, capsys):
