@@ -13,7 +13,7 @@ import numpy as np
 from gln_jax import images, weights
 from gln_jax.data.synthetic import drawing
 from gln_jax.models import factory
-from gln_jax.runtime import files
+from gln_jax.runtime import command_line, files
 
 FILE = pathlib.Path(__file__).resolve().parents[1] / 'tests' / 'golden.npz'
 
@@ -44,6 +44,7 @@ def lr_name(loaded):
 
 
 def main():
+    command_line.parser('tools.golden', __doc__).parse_args()
     values = dict(np.load(FILE)) if FILE.exists() else {}
     for name in weights.released():
         loaded = weights.load_generator(name)
