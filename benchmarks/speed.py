@@ -32,7 +32,7 @@ from gln_jax import images
 from gln_jax import config as settings
 from gln_jax.evaluation import scoring
 from gln_jax.models import convolutions, factory
-from gln_jax.runtime import compilation, devices, errors, files, precision
+from gln_jax.runtime import command_line, compilation, devices, errors, files, precision
 from gln_jax.training import optimizers, steps
 
 DTYPES = 'float32', 'bfloat16'
@@ -182,8 +182,7 @@ def _take_first_step(config, cache):
 
 
 def _parser():
-    parser = argparse.ArgumentParser(prog='python -m benchmarks.speed', description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line.parser('benchmarks.speed', __doc__)
     words, numbers = lambda text: text.split(','), lambda text: [int(number) for number in text.split(',')]
     parser.add_argument('--networks', type=words, default=['fast', 'gln4', 'gln8'], metavar='NAME[,NAME...]',
                         help=f'of {", ".join(variants.VARIANTS)} (default: fast,gln4,gln8)')

@@ -8,7 +8,6 @@ are. Each is listed, read and prepared as a folder of training faces, and as one
 error of one line. Prints counts and the number of each tree that did anything else; the exit code is 1 if any did.
 """
 
-import argparse
 import collections
 import contextlib
 import functools
@@ -27,7 +26,7 @@ from gln_jax import config as settings
 from gln_jax.data import faces, folder_contents
 from gln_jax.data.image_files import formats
 from gln_jax.photos import face_crops, preparing
-from gln_jax.runtime import errors, processes, processors
+from gln_jax.runtime import command_line, errors, processes, processors
 
 LONGEST = 120
 """Seconds after which a tree counts as one that hangs."""
@@ -39,8 +38,7 @@ EYES = [((45.5, 50.0), (82.5, 50.0))]
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(prog='python -m tools.fuzz_folders', description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line.parser('tools.fuzz_folders', __doc__)
     parser.add_argument('--count', type=int, default=500, help='trees (default: %(default)s)')
     parser.add_argument('--first', type=int, default=0, help='number of the first one (default: 0)')
     options = parser.parse_args(arguments)

@@ -8,7 +8,6 @@ does it with aligned faces: by the weights for the JPEG tables of the file, back
 in PSNR of the luminance (protocol `paper`) over bicubic interpolation of the same LR image, in dB, of all splits together.
 """
 
-import argparse
 import functools
 
 import numpy as np
@@ -30,13 +29,10 @@ BATCH_SIZE = 20
 
 def main(arguments=None):
     """The command; see the top of this file."""
-    parser = argparse.ArgumentParser(prog='python -m tools.measure_damage', description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line.parser('tools.measure_damage', __doc__)
     parser.add_argument('--ckpt', required=True, metavar='NAMES',
                         help='networks, comma-separated: workdirs, checkpoints, weights files or names')
-    parser.add_argument('--data', type=command_line.path, required=True, metavar='DIR', help='folder of aligned faces')
-    parser.add_argument('--directory', type=command_line.path, default='', metavar='DIR',
-                        help="where prepared data sets are kept (default: TFDS's)")
+    command_line.add_faces(parser)
     parser.add_argument('--split', default='test/london,test/lfw,test/ffhq256,test/team18f', help='default: %(default)s')
     parser.add_argument('--images', type=command_line.count, metavar='N', help='faces of each split (default: all)')
     options = parser.parse_args(arguments)

@@ -9,7 +9,6 @@ checkpoint that a run has kept is measured: of those with the PSNR that one is r
 keep. The figure shows some of the faces along it; only test/london and test/team18f may be shown.
 """
 
-import argparse
 import functools
 
 import numpy as np
@@ -25,14 +24,12 @@ from tools.studies import fine_tuning, markdown
 
 def main(arguments=None):
     """The command; see the top of this file."""
-    parser = argparse.ArgumentParser(prog='python -m tools.measure_sharpness', description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line.parser('tools.measure_sharpness', __doc__)
     parser.add_argument('--ckpt', required=True, help='networks, comma-separated: workdirs, checkpoints, weights files or names')
     parser.add_argument('--checkpoints', action='store_true', help='each checkpoint that is kept, in place of sharpness')
     parser.add_argument('--sharpness', default='0,0.25,0.5,0.75,1', help='default: %(default)s')
     parser.add_argument('--unsharp', default='', help='amounts of unsharp masking, comma-separated')
-    parser.add_argument('--data', type=command_line.path, required=True, metavar='DIR', help='folder of aligned faces')
-    parser.add_argument('--directory', type=command_line.path, default='', metavar='DIR', help="where prepared data sets are kept")
+    command_line.add_faces(parser)
     parser.add_argument('--split', default='val', help='default: %(default)s')
     parser.add_argument('--measures', default='lpips,identity', help='beside PSNR (default: %(default)s)')
     parser.add_argument('--images', type=command_line.count, metavar='N', help='so many faces, evenly spread (default: all)')

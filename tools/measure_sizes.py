@@ -34,9 +34,7 @@ def main(arguments=None):
     parser = command_line.parser('tools.measure_sizes', __doc__)
     parser.add_argument('--ckpt', help='networks, comma-separated: workdirs, checkpoints, weights files or names '
                         '(default: those of `upsample`)')
-    parser.add_argument('--data', type=command_line.path, required=True, metavar='DIR', help='folder of aligned faces')
-    parser.add_argument('--directory', type=command_line.path, default='', metavar='DIR',
-                        help="where prepared data sets are kept (default: TFDS's)")
+    command_line.add_faces(parser)
     parser.add_argument('--split', default='val', help='comma-separated (default: %(default)s)')
     parser.add_argument('--images', type=command_line.count, metavar='N', help='faces of each split (default: all)')
     parser.add_argument('--sizes', default=','.join(map(str, SIZES)), help='comma-separated (default: %(default)s)')

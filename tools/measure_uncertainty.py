@@ -52,9 +52,7 @@ def main(arguments=None):
     parser = command_line.parser('tools.measure_uncertainty', __doc__)
     parser.add_argument('--ckpt', type=command_line.path, required=True,
                         help='the network: a workdir, a checkpoint or a weights file')
-    parser.add_argument('--data', type=command_line.path, required=True, metavar='DIR', help='folder of aligned faces')
-    parser.add_argument('--directory', type=command_line.path, default='', metavar='DIR',
-                        help="where prepared data sets are kept (default: TFDS's)")
+    command_line.add_faces(parser)
     parser.add_argument('--split', default='test/lfw,test/ffhq256', help='comma-separated; measured each and together')
     parser.add_argument('--output', type=command_line.path, metavar='FILE', help='weights file to write, with the limits')
     parser.add_argument('--groups', action='store_true', help='by group, with the limits that the network has; not with --output')

@@ -56,8 +56,9 @@ def evaluate(network, faces, how=How(), output=None, data='', limit=None, progre
         What scores.json holds: {'protocol', 'face_size', 'scale', 'degradation', 'images', 'identities', 'data', 'checkpoint',
         'parameters', 'methods': {name: {'psnr', 'psnr_interval', 'ssim', 'ssim_interval', 'consistency', 'sharpness'}}}, with means
         over images of the `scoring.MEASURES` and of what `how.further` measures, and intervals [low, high] at 95 % by
-        `metrics.bootstrap_interval` over identities; and for `how.groups` 'by': {column: {group: {'images', 'identities', 'methods'}}}. An interval is None for fewer than `metrics.FEWEST_PEOPLE`; a PSNR is None where it is infinite: an image
-        was restored without any error.
+        `metrics.bootstrap_interval` over identities; and for `how.groups` 'by': {column: {group: {'images', 'identities',
+        'methods'}}}. An interval is None for fewer than `metrics.FEWEST_PEOPLE`; a PSNR is None where it is infinite: an image was
+        restored without any error.
     Raises:
         errors.InputError: the protocol is unknown, there are no faces, or `output` cannot be used.
         errors.RunError: a method returned something that is not finite.

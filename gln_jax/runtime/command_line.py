@@ -25,3 +25,9 @@ def parser(program, documentation):
     """
     return argparse.ArgumentParser(prog=f'python -m {program}', description=documentation,
                                    formatter_class=argparse.RawDescriptionHelpFormatter)
+
+
+def add_faces(parser):
+    """Adds --data, a folder of aligned faces, and --directory, where what is prepared of it is kept."""
+    parser.add_argument('--data', type=path, required=True, metavar='DIR', help='folder of aligned faces')
+    parser.add_argument('--directory', type=path, default='', metavar='DIR', help="where prepared data sets are kept (default: TFDS's)")

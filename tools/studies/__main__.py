@@ -78,9 +78,7 @@ def _parser():
                            help="how often a face is drawn, by source; '' is all alike, for faces without these sources (default: "
                                 'uspol:3,ffhq256:3)')
     for study in (failing, ablating, weighing, tuning):
-        study.add_argument('--data', type=command_line.path, required=True, metavar='DIR', help='folder of aligned faces')
-        study.add_argument('--directory', type=command_line.path, default='', metavar='DIR',
-                           help="where prepared data sets are kept (default: TFDS's)")
+        command_line.add_faces(study)
         study.add_argument('--output', type=command_line.path, required=True, metavar='DIR',
                            help='folder for all that the study writes')
         study.add_argument('--split', type=_words, default=SPLITS, metavar='SPLIT[,SPLIT...]',

@@ -11,8 +11,8 @@ import safetensors
 import safetensors.numpy
 
 from gln_jax.data import cache, pipeline
-from gln_jax.runtime import compilation, files
 from gln_jax.evaluation.comparison import baselines
+from gln_jax.runtime import compilation, files
 
 
 def model(name, faces, config):
@@ -66,7 +66,7 @@ def _sources(module, found=None):
     if module.__name__ not in found:
         found[module.__name__] = pathlib.Path(module.__file__).read_text()
         for used in vars(module).values():
-            if getattr(used, '__file__', None) and used.__name__.startswith(('gln_jax.', 'tools.')):
+            if getattr(used, '__file__', None) and used.__name__.startswith('gln_jax.'):
                 _sources(used, found)
     return found
 

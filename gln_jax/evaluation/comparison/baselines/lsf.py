@@ -41,7 +41,7 @@ DETAIL = 2
 
 
 def fit(hr, scale, degradation, **settings):
-    """The global model of all faces and the local one of some; arguments and result as in `gln_jax.evaluation.comparison.baselines`."""
+    """The global model of all faces and the local one of some; arguments and result as of every method of `baselines`."""
     settings = SETTINGS | settings
     moments = linear.moments(hr, scale, degradation)
     variance = moments.lr_covariance
